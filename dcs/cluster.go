@@ -59,6 +59,7 @@ type Member struct {
 	Timeline               uint32
 	ScheduledRestart       map[string]any
 	Pause                  bool
+	Problem                string // ours: why the member is not what it should be, in one line
 
 	Extra   map[string]json.RawMessage // fields that we don't know, kept
 	Written Version                    // of the entry as it was read
