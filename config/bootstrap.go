@@ -61,6 +61,15 @@ func (b *Bootstrap) checkDCS(s *section) {
 	if len(b.DCS) == 0 {
 		return
 	}
+	pg := newSection(s.key("dcs.postgresql"), b.DCS["postgresql"], s.report)
+	settings := pg.shared(false)
+	(&Config{}).parameters(pg, nil, pg.values["parameters"], &settings)
+	for _, name := range localOnly {
+		if _, given := pg.take(name); given {
+			s.warn(pg.key(name), onlyLocal)
+		}
+	}
+	pg.rest()
 	_, warnings, err := ha.ParseSettings(b.DCS, ha.ShortFloors())
 	for _, w := range warnings {
 		addLine(&s.warnings, s.key("dcs"), w)

@@ -112,7 +112,8 @@ func (c *Config) parsePostgreSQL(s *section) {
 	if s.has("use_slots") {
 		s.warn(s.key("use_slots"), onlyClusterWide)
 	}
-	settings := c.parseSettings(s, false)
+	settings := s.shared(false)
+	c.own(s, &settings)
 	c.parameters(s, s.values["parameters"], nil, &settings)
 	s.rest()
 }
@@ -122,10 +123,8 @@ const reservedName = "__patroni_strict_sync_replica_placeholder__"
 
 func (c *Config) required(s *section, name string) string {
 	v := s.text(name, "")
-	switch {
-	case !s.has(name):
-		s.bad(name, "missing")
-	case s.values[name] == "":
+	s.missing(name, "")
+	if s.values[name] == "" {
 		s.bad(name, "is empty")
 	}
 	return v

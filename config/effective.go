@@ -45,7 +45,8 @@ func (c *Config) Effective(dynamic map[string]any, floors ha.Floors) (Settings, 
 	for name := range local {
 		section.asked[name] = true // Load has judged it
 	}
-	s.PostgreSQL = c.parseSettings(section, true)
+	s.PostgreSQL = section.shared(true)
+	c.own(section, &s.PostgreSQL)
 	c.parameters(section, local["parameters"], shared["parameters"], &s.PostgreSQL)
 	section.rest()
 	if s.Cluster.SynchronousMode != ha.SynchronousOff {
@@ -72,6 +73,8 @@ func clusterSettings(dynamic map[string]any, floors ha.Floors, r *report) ha.Set
 	return s
 }
 
+const onlyLocal = "ignored in the cluster's configuration: each member has its own"
+
 // sharedPart is "postgresql" of the dynamic configuration without what only a
 // member can say.
 func sharedPart(dynamic map[string]any, r *report) map[string]any {
@@ -85,7 +88,7 @@ func sharedPart(dynamic map[string]any, r *report) map[string]any {
 	}
 	for _, name := range localOnly {
 		if shared[name] != nil {
-			r.warn("postgresql."+name, "ignored in the cluster's configuration: each member has its own")
+			r.warn("postgresql."+name, onlyLocal)
 		}
 		delete(shared, name)
 	}

@@ -27,9 +27,7 @@ func (c *Config) parseOptions(s *section) {
 		PassFile:       s.file("pgpass"),
 		RemoveFailed:   s.flag("remove_failed_data_directory", false),
 	}
-	if !s.has("data_dir") {
-		s.bad("data_dir", "missing")
-	}
+	s.missing("data_dir", "")
 	c.ProxyAddress = s.address("proxy_address", "")
 }
 
@@ -68,9 +66,9 @@ func (s *section) programs() map[string]string {
 	return names
 }
 
-// parseSettings reads what may change at run time, all but the parameters. In a
+// shared reads what both configurations may have, all but the parameters. In a
 // complete section every method that is named must be there.
-func (c *Config) parseSettings(s *section, complete bool) postgres.Settings {
+func (s *section) shared(complete bool) postgres.Settings {
 	p := postgres.Settings{
 		Database:          s.text("database", ""),
 		UseUnixSocket:     s.flag("use_unix_socket", false),
@@ -95,11 +93,6 @@ func (c *Config) parseSettings(s *section, complete bool) postgres.Settings {
 		PrePromote: s.text("pre_promote", ""),
 		BeforeStop: s.text("before_stop", ""),
 	}
-	p.Listen, p.ConnectAddress = s.listen()
-	s.credentials(&p)
-	if b := c.Bootstrap; b != nil {
-		p.InitdbArgs, p.BootstrapHBA, p.BootstrapMethod, p.PostBootstrap = b.Initdb, b.PgHBA, b.Method, b.PostBootstrap
-	}
 	for _, arg := range p.CloneArgs {
 		if strings.HasPrefix(arg, "--compress") && !strings.HasPrefix(arg, "--compress=server") {
 			s.bad("basebackup", "the option %q is not allowed here: compression in the server is (compress: server-…)", arg)
@@ -116,6 +109,15 @@ func (c *Config) parseSettings(s *section, complete bool) postgres.Settings {
 	return p
 }
 
+// own reads what only a member itself can say.
+func (c *Config) own(s *section, p *postgres.Settings) {
+	p.Listen, p.ConnectAddress = s.listen()
+	s.credentials(p)
+	if b := c.Bootstrap; b != nil {
+		p.InitdbArgs, p.BootstrapHBA, p.BootstrapMethod, p.PostBootstrap = b.Initdb, b.PgHBA, b.Method, b.PostBootstrap
+	}
+}
+
 // Options of PostgreSQL's programs that are ours to give.
 var (
 	basebackupReserved = []string{"pgdata", "format", "wal-method", "xlog-method", "gzip", "version", "dbname", "host", "port", "username", "password"}
@@ -130,7 +132,7 @@ func (s *section) listen() (listen, connect string) {
 	listen = s.text("listen", "")
 	connect = s.address("connect_address", "")
 	if !s.has("listen") {
-		s.bad("listen", `missing: "address,address:port" of this member's PostgreSQL`)
+		s.missing("listen", `"address,address:port" of this member's PostgreSQL`)
 		return "", connect
 	}
 	host, _, err := splitAddress(withPort(listen, postgresPort))
@@ -152,7 +154,7 @@ func (s *section) credentials(p *postgres.Settings) {
 	p.Superuser = auth.account("superuser")
 	p.Replication = auth.account("replication")
 	p.Rewind = auth.account("rewind")
-	if auth.sub("replication"); s.present && !auth.failed() && p.Replication.Username == "" {
+	if s.present && !auth.failed() && p.Replication.Username == "" {
 		s.warn(s.key("authentication.replication"), "missing: standbys connect as the superuser")
 		p.Replication = p.Superuser
 	}
@@ -207,6 +209,7 @@ func (s *section) cloneMethods(complete bool) []postgres.Method {
 	}
 	s.take("create_replica_methods")
 	var methods []postgres.Method
+	before := len(s.problems)
 	for _, name := range names {
 		switch {
 		case name == "basebackup":
@@ -219,7 +222,7 @@ func (s *section) cloneMethods(complete bool) []postgres.Method {
 			s.warn(s.key("create_replica_methods"), "%q has no section of its own, left out", name)
 		}
 	}
-	if complete && len(names) > 0 && len(methods) == 0 && !s.failed() {
+	if complete && len(names) > 0 && len(methods) == 0 && len(s.problems) == before {
 		s.bad("create_replica_methods", "none of %s has a section of its own", strings.Join(names, ", "))
 	}
 	return methods

@@ -57,9 +57,7 @@ func parseRESTAPI(s *section) RESTAPI {
 		ServerTokens:            strings.ToLower(s.oneOf("server_tokens", "original", "original", "productonly", "minimal")),
 	}
 	api.ConnectAddress = s.address("connect_address", api.Listen)
-	if api.Listen == "" && !s.has("listen") {
-		s.bad("listen", "missing: host:port of this member's REST API")
-	}
+	s.missing("listen", "host:port of this member's REST API")
 	if api.CertFile == "" && (api.KeyFile != "" || api.VerifyClient != "none") {
 		s.bad("certfile", "missing: keyfile and verify_client need it")
 	}

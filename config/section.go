@@ -17,6 +17,7 @@ type section struct {
 	path    string
 	values  map[string]any
 	present bool
+	broken  bool // it is there and no map
 	asked   map[string]bool
 	*report
 }
@@ -28,6 +29,7 @@ func newSection(path string, v any, r *report) *section {
 	case map[string]any:
 		s.values, s.present = v, true
 	default:
+		s.broken = true
 		r.refuse(path, "must be a map")
 	}
 	return s
@@ -53,6 +55,17 @@ func (s *section) has(name string) bool { return s.values[name] != nil }
 
 func (s *section) bad(name, format string, args ...any) {
 	s.refuse(s.key(name), format, args...)
+}
+
+// missing refuses that a key isn't there.
+func (s *section) missing(name, what string) {
+	if s.has(name) || s.broken {
+		return
+	}
+	if what != "" {
+		what = ": " + what
+	}
+	s.bad(name, "missing%s", what)
 }
 
 // failed says whether something of the section was refused so far.

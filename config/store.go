@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -58,6 +59,10 @@ func parseStore(s *section) Store {
 	return store
 }
 
+func (s Store) unsupported() error {
+	return fmt.Errorf("store %s isn't supported yet; supported: %s", s.Kind, supported)
+}
+
 // Etcd3 says how to reach etcd by its v3 API.
 type Etcd3 struct {
 	Endpoints []string // URLs; empty with SRV
@@ -83,7 +88,7 @@ func parseEtcd3(s *section) Etcd3 {
 		Cert:      s.text("cert", ""),
 		Key:       s.text("key", ""),
 	}
-	e.servers(s)
+	e.readServers(s)
 	if e.Key != "" && e.Cert == "" {
 		s.bad("cert", "missing: key needs it")
 	}
@@ -98,8 +103,8 @@ func parseEtcd3(s *section) Etcd3 {
 	return e
 }
 
-// servers reads the one key that names the servers.
-func (e *Etcd3) servers(s *section) {
+// readServers reads the one key that names the servers.
+func (e *Etcd3) readServers(s *section) {
 	var given []string
 	for _, name := range []string{"host", "hosts", "url", "proxy", "srv", "discovery_srv", "srv_domain"} {
 		if !s.has(name) {
@@ -125,6 +130,9 @@ func (e *Etcd3) servers(s *section) {
 	}
 	switch len(given) {
 	case 0:
+		if s.broken {
+			return
+		}
 		s.refuse(s.path, "names no server: one of host, hosts, url, srv is needed")
 	case 1:
 	default:

@@ -4,7 +4,7 @@ package config
 func nearest(name string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
-		if d := distance(name, k); d < least && d < len(k)/2 {
+		if d := distance(name, k); d < least && 2*d < len(k) {
 			best, least = k, d
 		}
 	}
