@@ -1,0 +1,41 @@
+package config
+
+import "reflect"
+
+// Diff names the keys whose change takes effect at the agent's next start only,
+// in a stable order. All others take effect on a reload.
+func Diff(old, new *Config) (needRestart []string) {
+	was, is := old.fixed(), new.fixed()
+	for i, f := range was {
+		if !reflect.DeepEqual(f.value, is[i].value) {
+			needRestart = append(needRestart, f.key)
+		}
+	}
+	return needRestart
+}
+
+type fixedKey struct {
+	key   string
+	value any
+}
+
+// fixed is what a running agent is made of.
+func (c *Config) fixed() []fixedKey {
+	pg := c.PostgreSQL
+	return []fixedKey{
+		{"scope", c.Scope},
+		{"namespace", c.Namespace},
+		{"name", c.Name},
+		{"run_dir", c.RunDir},
+		{"fence", c.Fence},
+		{"the store", c.Store.Kind},
+		{"etcd3", c.Store.Etcd3},
+		{"postgresql.data_dir", pg.DataDir},
+		{"postgresql.config_dir", pg.ConfigDir},
+		{"postgresql.config_base_name", pg.ConfigBaseName},
+		{"postgresql.bin_dir", pg.BinDir},
+		{"postgresql.bin_name", pg.BinNames},
+		{"postgresql.pgpass", pg.PassFile},
+		{"postgresql.remove_failed_data_directory", pg.RemoveFailed},
+	}
+}
