@@ -1,0 +1,99 @@
+package postgres
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/regent-ha/regent/clock"
+)
+
+// Server manages the PostgreSQL in one data directory. Its methods may be called
+// from several goroutines, but those that change what the directory holds or
+// what runs on it exclude one another by the caller's care: an agent has one job.
+type Server struct {
+	opts  Options
+	log   *slog.Logger
+	clock clock.Clock
+
+	mu       sync.Mutex // guards settings
+	settings Settings
+}
+
+// New returns a Server for one data directory. It doesn't touch the directory
+// nor look for a running server yet. The error names the field that is wrong.
+func New(o Options, s Settings) (*Server, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	srv := &Server{opts: o, log: o.Logger, clock: o.Clock}
+	if err := srv.Configure(s); err != nil {
+		return nil, err
+	}
+	return srv, nil
+}
+
+// Configure sets what the next start, clone or Reload uses.
+func (s *Server) Configure(settings Settings) error {
+	if err := settings.validate(); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settings = settings
+	return nil
+}
+
+// current is a copy of the settings. Its maps and slices are not to be changed.
+func (s *Server) current() Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings
+}
+
+// program is the path of one of PostgreSQL's programs, by its usual name.
+func (s *Server) program(name string) string {
+	if other := s.opts.BinNames[name]; other != "" {
+		name = other
+	}
+	return filepath.Join(s.opts.BinDir, name)
+}
+
+// configDir is where PostgreSQL's configuration files lie.
+func (s *Server) configDir() string {
+	if s.opts.ConfigDir != "" {
+		return s.opts.ConfigDir
+	}
+	return s.opts.DataDir
+}
+
+func (o Options) complete() (Options, error) {
+	if o.Name == "" {
+		return o, fmt.Errorf("Options.Name is empty: it must name the member")
+	}
+	if !filepath.IsAbs(o.DataDir) {
+		return o, fmt.Errorf("Options.DataDir is %q: it must be an absolute path", o.DataDir)
+	}
+	o.DataDir = filepath.Clean(o.DataDir)
+	if o.ConfigBaseName == "" {
+		o.ConfigBaseName = "postgresql"
+	}
+	if o.PassFile == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return o, fmt.Errorf("Options.PassFile is empty and there is no home directory for it: %w", err)
+		}
+		o.PassFile = filepath.Join(home, "pgpass")
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return o, nil
+}
