@@ -140,6 +140,7 @@ type Control struct {
 	WALLogHints                                                                                        bool
 	MaxConnections, MaxWorkerProcesses, MaxWALSenders, MaxPreparedTransactions, MaxLocksPerTransaction int
 	CatalogVersion                                                                                     int
+	WALBlockSize, WALSegmentSize                                                                       int // bytes
 }
 
 // CleanShutdown says whether the server was stopped in order, so that its WAL
