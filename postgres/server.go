@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,8 +20,22 @@ type Server struct {
 	log   *slog.Logger
 	clock clock.Clock
 
+	control *controlFile
+
 	mu       sync.Mutex // guards settings
 	settings Settings
+
+	pmMu   sync.Mutex // guards pm
+	pm     *postmaster
+	exited chan struct{}
+
+	session   session
+	answersMu sync.Mutex // guards answers
+	answers   answers
+
+	life     context.Context // ends with Close
+	end      context.CancelFunc
+	watchers sync.WaitGroup
 }
 
 // New returns a Server for one data directory. It doesn't touch the directory
@@ -30,11 +45,29 @@ func New(o Options, s Settings) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	srv := &Server{opts: o, log: o.Logger, clock: o.Clock}
+	srv := &Server{opts: o, log: o.Logger, clock: o.Clock, exited: make(chan struct{}, 1)}
 	if err := srv.Configure(s); err != nil {
 		return nil, err
 	}
+	srv.control = &controlFile{program: srv.program("pg_controldata"), dataDir: o.DataDir}
+	srv.session.busy = make(chan struct{}, 1)
+	srv.life, srv.end = context.WithCancel(context.Background())
 	return srv, nil
+}
+
+// Close gives up what the Server holds: connections and the watch over the
+// postmaster. It doesn't stop the postmaster, which a new Server adopts. Other
+// calls must have ended.
+func (s *Server) Close() {
+	s.end()
+	s.session.wires.closeAll()
+	s.closeSession(context.Background())
+	s.pmMu.Lock()
+	if s.pm != nil {
+		s.pm.close()
+	}
+	s.pmMu.Unlock()
+	s.watchers.Wait()
 }
 
 // Configure sets what the next start, clone or Reload uses.
@@ -54,6 +87,9 @@ func (s *Server) current() Settings {
 	defer s.mu.Unlock()
 	return s.settings
 }
+
+// readControl reads the control file.
+func (s *Server) readControl(ctx context.Context) (*Control, error) { return s.control.read(ctx) }
 
 // program is the path of one of PostgreSQL's programs, by its usual name.
 func (s *Server) program(name string) string {

@@ -108,7 +108,8 @@ type Walsender struct {
 	State                     string // "startup", "catchup", "streaming", ...
 	SyncState                 string // "async", "potential", "sync", "quorum"
 	SyncPriority              int
-	Sent, Flushed, Replayed   LSN
+	Sent, Written             LSN
+	Flushed, Replayed         LSN
 }
 
 // Slot is a row of pg_replication_slots.
