@@ -60,8 +60,6 @@ type Fencing struct {
 	// Anywhere says that Connect works also where fence.Available doesn't: it
 	// is no process of this machine.
 	Anywhere bool
-	// Unfenced starts postmasters where nobody fences. Nil: postgres.Fork.
-	Unfenced postgres.Launcher
 }
 
 // Hooks are told what happens. Each is optional, is called from the agent's one
@@ -159,7 +157,6 @@ func New(c Config) (*Agent, error) {
 	a.jobs.init(a)
 	a.peers.init(a)
 	a.pledged.init(a)
-	a.requests.init()
 	return a, nil
 }
 
@@ -173,7 +170,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
+	defer a.pledges.group.Wait()
+	defer a.peers.group.Wait()
 	defer a.jobs.abandon()
+	defer cancel()
 
 	if err := a.begin(ctx); err != nil {
 		return err
@@ -202,7 +202,10 @@ func (a *Agent) begin(ctx context.Context) error {
 	if err := a.fencing.begin(ctx, a); err != nil {
 		return err
 	}
-	a.cfg.PostgreSQL.SetLauncher(&a.fencing)
+	if !a.fencing.off() {
+		a.cfg.PostgreSQL.SetLauncher(&a.fencing)
+	}
+	a.status(ctx)
 	a.resume(ctx)
 	return nil
 }

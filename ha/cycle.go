@@ -22,6 +22,7 @@ func (a *Agent) cycle(ctx context.Context) (clock.Instant, error) {
 	}
 	a.jobs.seen(v.Job)
 	a.report(v, d)
+	a.reload(ctx, v)
 	return a.apply(ctx, v, d)
 }
 
@@ -131,7 +132,8 @@ func (a *Agent) self(ctx context.Context, v view) self {
 // reconfigure takes over the dynamic configuration, if it is another one.
 // Values that can't be used leave the last good ones in place.
 func (a *Agent) reconfigure(c dcs.Cluster) {
-	if c.Config.Values == nil || c.Config.Version == a.dynamic {
+	changed := a.requests.takeConfigured()
+	if c.Config.Values == nil || c.Config.Version == a.dynamic && !changed {
 		return
 	}
 	a.dynamic = c.Config.Version
@@ -156,4 +158,14 @@ func (a *Agent) reconfigure(c dcs.Cluster) {
 		return
 	}
 	a.requests.reload()
+}
+
+// reload makes a running server read its configuration anew, if that was asked for.
+func (a *Agent) reload(ctx context.Context, v view) {
+	if v.Server.State != postgres.StateRunning || v.Job.running() || !a.requests.takeReload() {
+		return
+	}
+	if err := a.cfg.PostgreSQL.Reload(ctx); err != nil {
+		a.log.Warn("PostgreSQL could not read its configuration anew", "error", err)
+	}
 }

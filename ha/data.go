@@ -15,6 +15,9 @@ func dataFirst(v view) (decision, bool) {
 	switch {
 	case v.Job.running():
 		return inJob(v, "job"), true
+	case s.Role == postgres.RoleReplica && !v.Memory.Promoting.IsZero():
+		// The request may still take effect: only a restart makes it a standby for certain.
+		return demote(v, "promotion/lost", "the lease was lost during the promotion: stopping PostgreSQL"), true
 	case s.Data == postgres.DataUnknown:
 		return say(v, "data/unknown", "data directory is not accessible: %s", s.Problem), true
 	case s.Data == postgres.DataForeign:

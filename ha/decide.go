@@ -12,7 +12,25 @@ import (
 func decide(v view) decision {
 	v.Memory = remember(v)
 	d := answerTo(v)
-	return publish(v, d)
+	return publish(v, settle(v, d))
+}
+
+// settle tells the guard that there is nothing to fence any more, once that is
+// certain: we hold no lease, and the server is stopped or a standby that nobody
+// has asked to promote since it was started.
+func settle(v view, d decision) decision {
+	harmless := v.Server.PID == 0 || v.Server.Role == postgres.RoleReplica && v.Memory.Promoting.IsZero()
+	if !v.Guard.Armed || v.Term.held() || v.Pledges.bind(v.Now) || v.Job.running() || !harmless {
+		return d
+	}
+	for _, a := range d.Actions {
+		switch a.(type) {
+		case acquire, run:
+			return d
+		}
+	}
+	d.Actions = append([]action{disarm{}}, d.Actions...)
+	return d
 }
 
 func answerTo(v view) decision {

@@ -171,9 +171,6 @@ func (f *fencing) disarm(ctx context.Context) error {
 
 // Launch starts a postmaster through the guard.
 func (f *fencing) Launch(ctx context.Context, c postgres.Command) (int, error) {
-	if f.off() {
-		return f.unfenced().Launch(ctx, c)
-	}
 	f.mu.Lock()
 	g := f.guard
 	f.mu.Unlock()
@@ -184,13 +181,6 @@ func (f *fencing) Launch(ctx context.Context, c postgres.Command) (int, error) {
 		Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir, Log: c.Log, Writable: c.Writable,
 		Permit: fence.Permit{Number: c.Permit.Number, NotAfter: c.Permit.NotAfter},
 	})
-}
-
-func (f *fencing) unfenced() postgres.Launcher {
-	if l := f.agent.cfg.Fencing.Unfenced; l != nil {
-		return l
-	}
-	return postgres.Fork{}
 }
 
 // upcoming is the number that the next arm will have.

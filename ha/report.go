@@ -1,6 +1,7 @@
 package ha
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -114,6 +115,14 @@ func (a *Agent) Report() Report {
 			r.LeadsUntil, r.Failsafe = p.Plan.Timer, true
 		}
 	}
+	return r
+}
+
+// Refresh is Report with the server's state of this moment, for whoever compares
+// positions: a member that stands for election.
+func (a *Agent) Refresh(ctx context.Context) Report {
+	r := a.Report()
+	r.Server = a.cfg.PostgreSQL.Status(ctx)
 	return r
 }
 

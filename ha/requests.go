@@ -8,14 +8,13 @@ import (
 
 // requests are what operators asked of this member itself.
 type requests struct {
-	mu        sync.Mutex
-	now       request
-	waiting   []chan error // for the end of a restart
-	asked     []chan error // for the answer to a reinitialize
-	reloading bool
+	mu         sync.Mutex
+	now        request
+	waiting    []chan error // for the end of a restart
+	asked      []chan error // for the answer to a reinitialize
+	reloading  bool         // the server's files are to be written and read anew
+	configured bool         // the local configuration is another one
 }
-
-func (r *requests) init() {}
 
 func (r *requests) look() request {
 	r.mu.Lock()
@@ -102,4 +101,39 @@ func (a *Agent) Shutdown() {
 	}
 	r.mu.Unlock()
 	a.Wake()
+}
+
+// reload asks for the server's configuration files to be written and read anew.
+func (r *requests) reload() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reloading = true
+}
+
+// takeReload says whether that was asked for, once.
+func (r *requests) takeReload() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	asked := r.reloading
+	r.reloading = false
+	return asked
+}
+
+// Reload makes the agent call Config.Reconfigure again, since the local
+// configuration has changed, and the server read its files anew.
+func (a *Agent) Reload() {
+	r := &a.requests
+	r.mu.Lock()
+	r.configured, r.reloading = true, true
+	r.mu.Unlock()
+	a.Wake()
+}
+
+// takeConfigured says whether the local configuration has changed, once.
+func (r *requests) takeConfigured() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed := r.configured
+	r.configured = false
+	return changed
 }

@@ -22,10 +22,11 @@ type view struct {
 	History  []postgres.HistoryLine // of our own timeline
 	Peers    map[string]peer
 	Job      job
-	Pledged  pledge  // given by us to a leader that has lost the store
-	Pledges  pledges // given to us
-	Request  request // what somebody asked of this member
-	Memory   memory  // what the last decision left for this one
+	Pledged  pledge                   // given by us to a leader that has lost the store
+	Pledges  pledges                  // given to us
+	Request  request                  // what somebody asked of this member
+	Seen     map[string]clock.Instant // when each member's entry was last there
+	Memory   memory                   // what the last decision left for this one
 }
 
 // self is what this member is by its configuration.
