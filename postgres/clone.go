@@ -111,7 +111,7 @@ func (s *Server) cloneBy(ctx context.Context, m Method, from Upstream, progress 
 	for try := range cloneTries {
 		if try > 0 {
 			s.log.Warn("pg_basebackup failed, trying again", "error", err)
-			if !s.pause(ctx, clonePause) {
+			if sleep(ctx, clonePause) != nil {
 				return err
 			}
 		}
@@ -331,24 +331,14 @@ func (s *Server) finishClone() error {
 // makeStandby makes sure that the next start of the data directory is one as a
 // standby that follows nobody until it is told whom.
 func (s *Server) makeStandby() error {
-	if err := writeFile(s.dataPath("standby.signal"), nil, s.fileMode()); err != nil {
+	if err := s.writeSignal("standby.signal"); err != nil {
 		return err
 	}
 	if err := removeFile(s.dataPath("recovery.signal")); err != nil {
 		return err
 	}
-	return s.dropRecoverySettings()
-}
-
-func (s *Server) pause(ctx context.Context, d time.Duration) bool {
-	timer := s.clock.NewTimer(s.clock.Now().Add(d))
-	defer timer.Stop()
-	select {
-	case <-timer.C():
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	_, err := s.cleanAutoConf()
+	return err
 }
 
 // progressLine is what pg_basebackup and pg_rewind print with --progress:

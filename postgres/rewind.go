@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -109,7 +107,7 @@ func (s *Server) rewindable(ctx context.Context) error {
 }
 
 func (s *Server) runRewind(ctx context.Context, settings Settings, l *login) error {
-	major, err := s.dataMajor()
+	major, err := s.majorVersion()
 	if err != nil {
 		return err
 	}
@@ -180,20 +178,6 @@ func (s *Server) restoreArgs(ctx context.Context, settings Settings, l *login, m
 		return nil, err
 	}
 	return []string{"--restore-target-wal", "--config-file=" + file}, nil
-}
-
-// dataMajor is the major version that made the data directory.
-func (s *Server) dataMajor() (int, error) {
-	content, err := os.ReadFile(s.dataPath("PG_VERSION"))
-	if err != nil {
-		return 0, err
-	}
-	first, _, _ := strings.Cut(strings.TrimSpace(string(content)), ".")
-	major, err := strconv.Atoi(first)
-	if err != nil {
-		return 0, fmt.Errorf("PG_VERSION holds %q: it must be a major version", content)
-	}
-	return major, nil
 }
 
 // checkpointLimit bounds the checkpoint that a rewind waits for.
