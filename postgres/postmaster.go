@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 )
@@ -11,8 +12,12 @@ import (
 // postmaster is the running server of the data directory, our child or not.
 type postmaster struct {
 	*process
-	gone  chan struct{} // closed when it died
-	found clock.Instant // when it was started or adopted by us
+	gone     chan struct{} // closed when it died
+	found    clock.Instant // when it was started or adopted by us
+	timeline Timeline      // the highest that a WAL receiver of it told
+	loaded   time.Time     // when it last read its configuration, as far as pending knows
+	pending  map[string]Change
+	raised   map[string]Change // see composed
 }
 
 func (p *postmaster) dead() bool {

@@ -22,16 +22,26 @@ type Server struct {
 
 	control *controlFile
 
-	mu       sync.Mutex // guards settings
+	mu       sync.Mutex // guards what follows
 	settings Settings
+	upstream *Upstream // that of the configuration file; nil: not known yet
+	warned   map[string]bool
 
-	pmMu   sync.Mutex // guards pm
+	knowledgeMu sync.Mutex // guards knowledge
+	knowledge   *knowledge
+
+	pmMu   sync.Mutex // guards pm, what is in it, and launch
 	pm     *postmaster
+	launch launchRecord
 	exited chan struct{}
 
 	session   session
 	answersMu sync.Mutex // guards answers
 	answers   answers
+
+	lookMu  sync.Mutex // guards looking
+	looking *flight
+	looks   sync.WaitGroup
 
 	life     context.Context // ends with Close
 	end      context.CancelFunc
@@ -127,6 +137,12 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System()
+	}
+	if o.LogFile == "" {
+		o.LogFile = o.DataDir + ".log"
+	}
+	if o.Launcher == nil {
+		o.Launcher = forker{o.Clock}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
