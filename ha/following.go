@@ -108,7 +108,7 @@ func upstreamOf(v view) (postgres.Upstream, bool) {
 // check compares our WAL with the leader's history, and again after a pause if
 // that couldn't be done.
 func check(v view, up postgres.Upstream) decision {
-	next := v.Memory.Checked.At.Add(pause(v.Memory.Checked.Attempts - 1))
+	next := v.Memory.Checked.At.Add(pause(max(v.Memory.Checked.Attempts-1, 0)))
 	if v.Memory.Checked.Attempts > 0 && v.Now.Before(next) {
 		return say(v, "check/pause", "could not compare my WAL with %s: %s", up.Name, v.Memory.Checked.Reason).at(next)
 	}

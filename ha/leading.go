@@ -18,6 +18,7 @@ func leading(v view) decision {
 	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off
 	if urgent || !v.Now.Before(v.Term.Plan.Renew) {
 		d.Actions = append([]action{renew{docs}}, d.Actions...)
+		return d.within(v, v.Settings.Timing().RenewEvery())
 	}
 	return d.at(v.Term.Plan.Renew)
 }
