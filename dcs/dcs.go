@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
@@ -37,12 +38,18 @@ const (
 	HistoryKey     Key = "history"
 	SyncKey        Key = "sync"
 	FailsafeKey    Key = "failsafe"
-	OptimeKey      Key = "optime/leader"
+	OptimeKey      Key = "optime/leader" // of old writers; read if there is no status
+	LeaderKey      Key = "leader"        // never a document: only the verbs of the lease write it
 	memberKeySpace     = "members/"
 )
 
 // MemberKey is the entry of one member.
 func MemberKey(name string) Key { return Key(memberKeySpace + name) }
+
+// MemberName is the inverse of MemberKey.
+func (k Key) MemberName() (name string, ok bool) {
+	return strings.CutPrefix(string(k), memberKeySpace)
+}
 
 // Version is opaque and comparable: what a document was when it was read.
 type Version string
@@ -155,11 +162,4 @@ type DCS interface {
 	SetTTL(ttl time.Duration)
 	// Close keeps the lease, so that a restart can resume it.
 	Close() error
-}
-
-// Path is where a cluster lives in its store.
-type Path struct {
-	Namespace string // default "service"
-	Scope     string
-	Group     *int // a Citus group
 }

@@ -1,0 +1,119 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+)
+
+// DCS is one member's handle on one cluster.
+type DCS struct {
+	options Options
+	prefix  string
+	leader  string // path of the leader key
+	name    string
+	clock   clock.Clock
+	log     *slog.Logger
+
+	// Each lock lets one call at a time through to what it guards.
+	connecting, acquiring, renewing, touching lock
+
+	candidate *candidate // guarded by acquiring
+	member    grant      // guarded by touching
+
+	mu     sync.Mutex
+	client *clientv3.Client // nil: not connected yet
+	closed bool
+	ttl    time.Duration
+	held   grant // the grant that holds the leader key for us, as far as we know
+	move   *move
+}
+
+var _ dcs.DCS = (*DCS)(nil)
+
+// Open returns a handle. It checks the options only; servers are first asked by
+// the first call.
+func Open(o Options) (*DCS, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &DCS{
+		options:    o,
+		prefix:     o.Path.Prefix(),
+		leader:     o.Path.Prefix() + string(dcs.LeaderKey),
+		name:       o.Name,
+		clock:      o.Clock,
+		log:        o.Logger,
+		ttl:        o.TTL,
+		connecting: newLock(),
+		acquiring:  newLock(),
+		renewing:   newLock(),
+		touching:   newLock(),
+	}, nil
+}
+
+// SetTTL implements dcs.DCS.
+func (d *DCS) SetTTL(ttl time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if ttl > 0 {
+		d.ttl = ttl
+	}
+}
+
+// wantedTTL is what a new lease is asked for, in whole seconds.
+func (d *DCS) wantedTTL() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int64((d.ttl + time.Second - 1) / time.Second)
+}
+
+// Close implements dcs.DCS. Calls under way fail; leases stay.
+func (d *DCS) Close() error {
+	d.mu.Lock()
+	client := d.client
+	d.client, d.closed = nil, true
+	d.mu.Unlock()
+	if client == nil {
+		return nil
+	}
+	if err := client.Close(); err != nil && client.Ctx().Err() == nil {
+		return fmt.Errorf("dcs/etcd: close: %w", err)
+	}
+	return nil
+}
+
+// failed says what was attempted.
+func failed(verb string, err error) error { return fmt.Errorf("dcs/etcd: %s: %w", verb, err) }
+
+// needName refuses what only members may do.
+func (d *DCS) needName(verb string) error {
+	if d.name == "" {
+		return failed(verb, dcs.ErrObserver)
+	}
+	return nil
+}
+
+// lock is a mutex that is waited for no longer than a context lives.
+type lock chan struct{}
+
+func newLock() lock { return make(lock, 1) }
+
+func (l lock) take(ctx context.Context) error {
+	select {
+	case l <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l lock) give() { <-l }

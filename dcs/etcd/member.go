@@ -1,0 +1,73 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/regent-ha/regent/dcs"
+)
+
+// Touch implements dcs.DCS. An entry that stands as it should costs a keep-alive
+// and a read, and no write.
+func (d *DCS) Touch(ctx context.Context, m dcs.Member) error {
+	const verb = "touch"
+	if err := d.needName(verb); err != nil {
+		return err
+	}
+	value, err := m.MarshalJSON()
+	if err != nil {
+		return failed(verb, err)
+	}
+	if err := d.touching.take(ctx); err != nil {
+		return failed(verb, err)
+	}
+	defer d.touching.give()
+	if err := d.touch(ctx, d.prefix+string(dcs.MemberKey(d.name)), string(value)); err != nil {
+		return failed(verb, err)
+	}
+	return nil
+}
+
+func (d *DCS) touch(ctx context.Context, path, value string) error {
+	const tries = 3 // a lease can end between two requests, but not again and again
+	var err error
+	for range tries {
+		if err = d.extendMember(ctx); err != nil {
+			return err
+		}
+		err = d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
+			return d.publish(ctx, client, path, value)
+		})
+		if !isLeaseNotFound(err) {
+			return err
+		}
+		d.member = grant{}
+	}
+	return err
+}
+
+// extendMember makes the member's lease last for another TTL, or gets a new one.
+func (d *DCS) extendMember(ctx context.Context) (err error) {
+	if d.member.id != clientv3.NoLease && d.member.wanted == d.wantedTTL() {
+		if d.member, err = d.keepAlive(ctx, d.member); !errors.Is(err, errLeaseGone) {
+			return err
+		}
+	}
+	d.member, err = d.newGrant(ctx)
+	return err
+}
+
+// publish writes the entry unless it stands already, under our lease.
+func (d *DCS) publish(ctx context.Context, client *clientv3.Client, path, value string) error {
+	answer, err := client.Get(ctx, path)
+	if err != nil {
+		return err
+	}
+	if len(answer.Kvs) == 1 && answer.Kvs[0].Lease == int64(d.member.id) && string(answer.Kvs[0].Value) == value {
+		return nil
+	}
+	_, err = client.Put(ctx, path, value, clientv3.WithLease(d.member.id))
+	return err
+}

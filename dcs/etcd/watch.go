@@ -1,0 +1,145 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+)
+
+// Watch implements dcs.DCS. Its goroutines end with ctx.
+//
+// It never resumes at a revision: each time the stream stands anew it gives a
+// hint, whatever happened meanwhile, so that compaction can't hide anything.
+func (d *DCS) Watch(ctx context.Context) <-chan struct{} {
+	hints := make(chan struct{}, 1)
+	go func() {
+		defer close(hints)
+		d.watch(ctx, hints)
+	}()
+	return hints
+}
+
+func (d *DCS) watch(ctx context.Context, hints chan<- struct{}) {
+	const shortest = 50 * time.Millisecond
+	pause, broken := shortest, false
+	for {
+		err := d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
+			// A unary call makes the library log in again if that is needed.
+			_, err := client.Get(ctx, d.leader, clientv3.WithCountOnly())
+			return err
+		})
+		if err == nil {
+			err = d.stream(ctx, func(stood bool) {
+				if stood && broken {
+					d.log.Info("watching the store again")
+				}
+				if stood {
+					pause, broken = shortest, false
+				}
+				select {
+				case hints <- struct{}{}:
+				default: // merges with the hint that nobody took yet
+				}
+			})
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if !broken {
+			broken = true
+			d.log.Warn("the watch on the store broke", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+			pause = min(2*pause, connectPause)
+		}
+	}
+}
+
+// stream watches until it breaks. Hint hears of the stream's beginning and of
+// each change.
+func (d *DCS) stream(ctx context.Context, hint func(stood bool)) error {
+	client, err := d.connect(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(clientv3.WithRequireLeader(ctx))
+	stream, err := pb.NewWatchClient(client.ActiveConnection()).Watch(ctx, grpc.WaitForReady(true))
+	if err != nil {
+		cancel(nil)
+		return err
+	}
+	err = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{
+		Key:            []byte(d.prefix),
+		RangeEnd:       []byte(clientv3.GetPrefixRangeEnd(d.prefix)),
+		ProgressNotify: true,
+	}}})
+	if err != nil && !errors.Is(err, io.EOF) { // after io.EOF Recv tells the reason
+		cancel(nil)
+		return err
+	}
+	heard := make(chan struct{}, 1)
+	probing := make(chan struct{})
+	go func() {
+		defer close(probing)
+		d.probe(ctx, stream, heard, cancel)
+	}()
+	err = receive(stream, heard, hint)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	<-probing
+	return err
+}
+
+func receive(stream pb.Watch_WatchClient, heard chan<- struct{}, hint func(stood bool)) error {
+	for {
+		answer, err := stream.Recv()
+		switch {
+		case err != nil:
+			return err
+		case answer.Canceled:
+			return errors.New("the server ended the watch: " + answer.CancelReason)
+		case answer.Created:
+			hint(true)
+		case len(answer.Events) > 0:
+			hint(false)
+		}
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+	}
+}
+
+var errSilent = errors.New("the server is silent")
+
+// probe asks for a sign of life again and again and ends a stream that stays
+// silent: a frozen server keeps its connections.
+func (d *DCS) probe(ctx context.Context, stream pb.Watch_WatchClient, heard <-chan struct{}, cancel context.CancelCauseFunc) {
+	every := min(max(d.options.TTL/6, 500*time.Millisecond), 5*time.Second)
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		select {
+		case <-heard:
+		default:
+			cancel(errSilent)
+			return
+		}
+		stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
+	}
+}

@@ -1,0 +1,205 @@
+package testenv
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+)
+
+// EtcdOptions say what an etcd cluster is like; the zero value is one member
+// without TLS and without authentication.
+type EtcdOptions struct {
+	Members int
+	// TLS makes it serve and demand certificates of a CA made for the test.
+	TLS bool
+	// Password, if set, turns authentication on, for root and for the user
+	// "regent" who may do everything below /service/, both with this password.
+	Password string
+	// Election is the election timeout, by default 500 ms. One and a half of it,
+	// in whole seconds, is the shortest TTL that etcd grants.
+	Election time.Duration
+	// Args are added to each member's command line.
+	Args []string
+}
+
+// EtcdCluster is a running etcd.
+type EtcdCluster struct {
+	Members []*EtcdMember
+	// TLS is what clients connect with; nil without EtcdOptions.TLS.
+	TLS *tls.Config
+	// Username and Password of a client; empty without EtcdOptions.Password.
+	Username, Password string
+}
+
+// EtcdMember is one server of it.
+type EtcdMember struct {
+	Addr string // host:port for clients
+
+	tb    testing.TB
+	args  []string
+	log   string
+	child *child
+}
+
+// Etcd starts an etcd cluster (Debian's etcd-server) that ends with the test, and
+// returns when it serves.
+func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
+	tb.Helper()
+	program, err := exec.LookPath("etcd")
+	if err != nil {
+		tb.Fatal("no etcd found: apt-get install etcd-server")
+	}
+	c := &EtcdCluster{}
+	scheme, dir := "http", tb.TempDir()
+	var certificates []string
+	if o.TLS {
+		scheme = "https"
+		ca := newAuthority(tb, dir)
+		c.TLS = ca.clientConfig(tb)
+		certificates = ca.serverArgs(tb)
+	}
+	c.plan(tb, program, scheme, dir, o, certificates)
+	for _, m := range c.Members {
+		m.child = startChild(tb, m.log, m.args[0], m.args[1:]...)
+	}
+	c.WaitHealthy(tb)
+	if o.Password != "" {
+		c.enableAuth(tb, o.Password)
+	}
+	return c
+}
+
+// plan makes the members' command lines.
+func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOptions, certificates []string) {
+	election := o.Election
+	if election <= 0 {
+		election = 500 * time.Millisecond
+	}
+	var peers, initial []string
+	for i := range max(o.Members, 1) {
+		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))})
+		peers = append(peers, "http://"+Addr(tb))
+		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
+	}
+	for i, m := range c.Members {
+		client := scheme + "://" + m.Addr
+		m.args = append([]string{
+			program, "--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(dir, fmt.Sprintf("m%d", i)),
+			"--listen-client-urls", client, "--advertise-client-urls", client,
+			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
+			"--initial-cluster", strings.Join(initial, ","), "--initial-cluster-token", dir,
+			"--heartbeat-interval", fmt.Sprint(election.Milliseconds() / 10), "--election-timeout", fmt.Sprint(election.Milliseconds()),
+			"--logger", "zap", "--log-level", "warn",
+		}, append(certificates, o.Args...)...)
+	}
+}
+
+// Endpoints are the addresses of all members.
+func (c *EtcdCluster) Endpoints() []string {
+	var addrs []string
+	for _, m := range c.Members {
+		addrs = append(addrs, m.Addr)
+	}
+	return addrs
+}
+
+// WaitHealthy returns when a majority serves writes through every member that
+// was started.
+func (c *EtcdCluster) WaitHealthy(tb testing.TB) {
+	tb.Helper()
+	for _, m := range c.Members {
+		client := c.Client(tb, m.Addr)
+		Eventually(tb, 30*time.Second, "etcd to serve", func() error {
+			if err := m.died(); err != nil {
+				tb.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			_, err := client.Put(ctx, "/healthy", "")
+			return err
+		})
+		client.Close()
+	}
+}
+
+// Client returns etcd's own client, for what tests look at past the code that
+// they test. It is closed with the test at the latest.
+func (c *EtcdCluster) Client(tb testing.TB, endpoints ...string) *clientv3.Client {
+	tb.Helper()
+	if len(endpoints) == 0 {
+		endpoints = c.Endpoints()
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: endpoints, TLS: c.TLS, Username: c.Username, Password: c.Password, Logger: zap.NewNop(),
+		DialTimeout: 20 * time.Second, DialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0)},
+	})
+	if err != nil {
+		tb.Fatalf("testenv: connect to etcd: %v", err)
+	}
+	tb.Cleanup(func() { client.Close() })
+	return client
+}
+
+func (c *EtcdCluster) enableAuth(tb testing.TB, password string) {
+	tb.Helper()
+	client := c.Client(tb)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	must := func(_ any, err error) {
+		tb.Helper()
+		if err != nil {
+			tb.Fatalf("testenv: enable etcd's authentication: %v", err)
+		}
+	}
+	must(client.UserAdd(ctx, "root", password))
+	must(client.UserGrantRole(ctx, "root", "root"))
+	must(client.RoleAdd(ctx, "ha"))
+	must(client.RoleGrantPermission(ctx, "ha", "/service/", clientv3.GetPrefixRangeEnd("/service/"), clientv3.PermissionType(clientv3.PermReadWrite)))
+	must(client.UserAdd(ctx, "regent", password))
+	must(client.UserGrantRole(ctx, "regent", "ha"))
+	must(client.AuthEnable(ctx))
+	c.Username, c.Password = "regent", password
+}
+
+// died says why the process has ended, if it has.
+func (m *EtcdMember) died() error {
+	select {
+	case <-m.child.done:
+	default:
+		return nil
+	}
+	log, _ := os.ReadFile(m.log)
+	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
+	return fmt.Errorf("etcd ended; its last lines:\n%s", bytes.Join(lines[max(0, len(lines)-10):], []byte("\n")))
+}
+
+// Kill ends the server with SIGKILL. Its data stays.
+func (m *EtcdMember) Kill() { m.child.kill() }
+
+// Start starts it again, on the same address and data.
+func (m *EtcdMember) Start() {
+	m.tb.Helper()
+	m.child = startChild(m.tb, m.log, m.args[0], m.args[1:]...)
+}
+
+// Freeze stops the process where it stands: it keeps its connections and
+// answers nothing.
+func (m *EtcdMember) Freeze() {
+	m.tb.Helper()
+	m.child.freeze(m.tb)
+}
+
+// Thaw lets it go on.
+func (m *EtcdMember) Thaw() { m.child.thaw() }
