@@ -94,7 +94,7 @@ func parseCtl(s *section) Ctl {
 func (s *section) auth() Auth {
 	sub := s.sub("authentication")
 	auth := Auth{Username: sub.text("username", ""), Password: sub.secret("password")}
-	if (auth.Username == "") != (auth.Password == "") && !sub.failed() {
+	if sub.has("username") != sub.has("password") {
 		s.bad("authentication", "needs both username and password")
 	}
 	sub.rest()
