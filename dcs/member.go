@@ -20,6 +20,7 @@ type Member struct {
 	Role                   string // "primary", "replica", ...; "master" is read as "primary"
 	Version                string // the Patroni version whose formats it speaks
 	Regent                 string // our version; empty: not one of ours
+	Problem                string // ours: why the member is not what it should be, in one line
 	ProxyURL               string
 	CheckpointAfterPromote *bool // false: not done yet
 	Tags                   Tags
@@ -62,7 +63,7 @@ func parseMember(name string, doc Document, p *problems) Member {
 	if m.Role = f.text("role"); m.Role == "master" {
 		m.Role = "primary"
 	}
-	m.Version, m.Regent = f.text("version"), f.text("regent")
+	m.Version, m.Regent, m.Problem = f.text("version"), f.text("regent"), f.text("problem")
 	if done, ok := f.boolean("checkpoint_after_promote"); ok {
 		m.CheckpointAfterPromote = &done
 	}
@@ -171,6 +172,7 @@ func (m Member) MarshalJSON() ([]byte, error) {
 		o.field("pause", true)
 	}
 	o.text("regent", m.Regent)
+	o.text("problem", m.Problem)
 	o.extra(m.Extra)
 	return o.bytes()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/fence"
 	"github.com/regent-ha/regent/postgres"
 )
 
@@ -15,6 +17,8 @@ import (
 type PostgreSQL interface {
 	// Status asks the server and, where it doesn't answer, its control file.
 	Status(ctx context.Context) postgres.Status
+	// SetLauncher says who starts postmasters from now on.
+	SetLauncher(l postgres.Launcher)
 	// Exited gets a hint each time the postmaster's end was noticed.
 	Exited() <-chan struct{}
 	// Configure sets what the next start, clone or Reload uses.
@@ -64,4 +68,51 @@ type PostgreSQL interface {
 	// SyncSlots makes the physical slots of members those wanted: missing ones
 	// are created, those in gone are dropped if nobody uses them.
 	SyncSlots(ctx context.Context, wanted []postgres.WantedSlot, gone []string) error
+}
+
+// Peers asks other members past the store. rest.Client is one.
+type Peers interface {
+	// Ask asks m how it is.
+	Ask(ctx context.Context, m dcs.Member) (PeerStatus, error)
+	// Pledge asks the member at apiURL to neither acquire nor promote for a
+	// TTL, since we lead and have lost the store. It returns the position up to
+	// which that member has our WAL.
+	Pledge(ctx context.Context, apiURL string, p PledgeRequest) (lsn uint64, err error)
+}
+
+// PeerStatus is what a member says of itself.
+type PeerStatus struct {
+	Running    bool // its server answered; without that the rest says little
+	InRecovery bool
+	Timeline   uint32
+	Location   uint64 // received or replayed, whichever is greater
+	NoFailover bool
+	Priority   int    // failover_priority, 1 by default
+	Watchdog   bool   // its watchdog is required and doesn't work
+	Unfit      string // why it won't lead by its own word (members of ours only)
+}
+
+// PledgeRequest is the body of POST /failsafe.
+type PledgeRequest struct {
+	Name    string            `json:"name"`
+	ConnURL string            `json:"conn_url"`
+	APIURL  string            `json:"api_url"`
+	Slots   map[string]uint64 `json:"slots"`
+}
+
+// Fence stops the server when the agent can't. *fence.Guard is one.
+type Fence interface {
+	// Arm moves the instants at which the server is stopped. Nil means that it
+	// was acknowledged.
+	Arm(ctx context.Context, a fence.Arm) error
+	// Disarm says that the server is stopped or a standby for good.
+	Disarm(ctx context.Context, number uint64) error
+	// State says what the guard knows.
+	State(ctx context.Context) (fence.State, error)
+	// Launch starts a postmaster.
+	Launch(ctx context.Context, c fence.Command) (pid int, err error)
+	// Lost is closed when the guard is gone.
+	Lost() <-chan struct{}
+	// Close leaves the guard alone with what it was told.
+	Close() error
 }

@@ -108,7 +108,8 @@ type Walsender struct {
 	State                     string // "startup", "catchup", "streaming", ...
 	SyncState                 string // "async", "potential", "sync", "quorum"
 	SyncPriority              int
-	Sent, Flushed, Replayed   LSN
+	Sent, Written             LSN
+	Flushed, Replayed         LSN
 }
 
 // Slot is a row of pg_replication_slots.
@@ -140,6 +141,7 @@ type Control struct {
 	WALLogHints                                                                                        bool
 	MaxConnections, MaxWorkerProcesses, MaxWALSenders, MaxPreparedTransactions, MaxLocksPerTransaction int
 	CatalogVersion                                                                                     int
+	WALBlockSize, WALSegmentSize                                                                       int // bytes
 }
 
 // CleanShutdown says whether the server was stopped in order, so that its WAL

@@ -1,0 +1,55 @@
+package dcs
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestPlanIsInOrder(t *testing.T) {
+	for _, timing := range []Timing{
+		{30 * time.Second, 10 * time.Second, 10 * time.Second},
+		{20 * time.Second, time.Second, 3 * time.Second},
+		{5 * time.Second, time.Second, time.Second},
+		{20 * time.Second, 10 * time.Second, 5 * time.Second},
+	} {
+		if err := timing.Check(); err != nil {
+			t.Errorf("%v: %v", timing, err)
+		}
+		p := timing.PlanFor(1000, timing.TTL)
+		instants := []time.Duration{p.Renew.Sub(1000), p.GiveUp.Sub(1000), p.Failsafe.Sub(1000), p.Timer.Sub(1000), p.Fast.Sub(1000), p.Kill.Sub(1000), p.End.Sub(1000), timing.TTL}
+		t.Logf("%v: %v", timing, instants)
+		for i := 1; i < len(instants); i++ {
+			if instants[i] < instants[i-1] || i > 2 && instants[i] == instants[i-1] {
+				t.Errorf("%v: instant %d of %v is out of order", timing, i, instants)
+			}
+		}
+	}
+}
+
+// Every combination that config accepts has a plan: ttl at least 5 s, loop_wait
+// and retry_timeout at least 1 s, loop_wait + 2*retry_timeout at most ttl.
+func TestEveryLegalTimingHasAPlan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ttl := rapid.IntRange(5, 600).Draw(t, "ttl")
+		retry := rapid.IntRange(1, (ttl-1)/2).Draw(t, "retry_timeout")
+		loop := rapid.IntRange(1, ttl-2*retry).Draw(t, "loop_wait")
+		timing := Timing{time.Duration(ttl) * time.Second, time.Duration(loop) * time.Second, time.Duration(retry) * time.Second}
+		if err := timing.Check(); err != nil {
+			t.Fatal(err)
+		}
+		p := timing.PlanFor(0, timing.TTL)
+		if !(0 < p.Renew && p.Renew < p.GiveUp && p.GiveUp <= p.Failsafe && p.Failsafe < p.Timer && p.Timer < p.Fast && p.Fast < p.Kill && p.Kill < p.End) {
+			t.Fatalf("%v: %+v", timing, p)
+		}
+	})
+}
+
+func TestCheckNamesTheNumber(t *testing.T) {
+	err := Timing{5 * time.Second, time.Second, 4 * time.Second}.Check()
+	if err == nil || !strings.Contains(err.Error(), "retry_timeout (4s)") {
+		t.Errorf("got %v", err)
+	}
+}

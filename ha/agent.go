@@ -1,0 +1,234 @@
+package ha
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/fence"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// Config is what an Agent is made of.
+type Config struct {
+	Name       string // of this member, unique in the cluster
+	DCS        dcs.DCS
+	PostgreSQL PostgreSQL
+	Peers      Peers
+	Fencing    Fencing
+
+	ConnURL  string // postgres://host:port/db, that others reach the server by
+	APIURL   string // http://host:port/patroni, that others reach this agent by
+	ProxyURL string
+	Tags     dcs.Tags
+	Release  string // of the program, for the member entry
+
+	// Settings are those until the store has some.
+	Settings Settings
+	// Reconfigure turns the dynamic configuration of the store into settings
+	// for the agent and for the server. Nil: ParseSettings alone.
+	Reconfigure func(dynamic map[string]any) (Settings, *postgres.Settings, error)
+	// NewCluster is the dynamic configuration, as JSON, that a cluster gets
+	// that is made by this member. Nil: this member never makes one.
+	NewCluster []byte
+	// Config is the dynamic configuration that a leader writes if the store has
+	// lost it. Nil: NewCluster.
+	LastKnown []byte
+
+	Rewind                                           bool // use_pg_rewind
+	UseSlots                                         bool // a physical slot for each member on every other
+	RemoveOnDivergedTimelines, RemoveOnRewindFailure bool
+
+	Notes Notes // what outlives the agent; see Files
+
+	Hooks  Hooks
+	Clock  clock.Clock      // nil: clock.System()
+	Now    func() time.Time // wall clock; nil: time.Now
+	Logger *slog.Logger     // nil: discards
+}
+
+// Fencing says who stops the server when the agent can't.
+type Fencing struct {
+	Mode fence.Mode
+	// Connect takes the running guard of the data directory, or starts one.
+	Connect func(ctx context.Context) (Fence, error)
+	// Anywhere says that Connect works also where fence.Available doesn't: it
+	// is no process of this machine.
+	Anywhere bool
+}
+
+// Hooks are told what happens. Each is optional, is called from the agent's one
+// goroutine, and must return soon.
+type Hooks struct {
+	// RoleChanged is told when the server has become primary or replica.
+	RoleChanged func(role postgres.Role)
+	// Leading is called when leadership begins. The context ends before the
+	// lease does, by the lead of the lease timer.
+	Leading func(ctx context.Context)
+	// Cycle is told what each cycle decided.
+	Cycle func(Decision)
+}
+
+// Version is the release of Patroni whose formats this agent speaks.
+const Version = "4.1.4"
+
+// Agent is one member of a cluster.
+type Agent struct {
+	cfg    Config
+	client *dcs.Client
+	clock  clock.Clock
+	log    *slog.Logger
+
+	wake  chan struct{}
+	hints <-chan struct{}
+
+	// Owned by the loop.
+	memory       memory
+	cluster      dcs.Cluster
+	received     bool
+	readAt       clock.Instant
+	lostAt       clock.Instant
+	stale        bool // a hint says that the store may have news
+	seen         map[string]clock.Instant
+	history      []postgres.HistoryLine
+	historyOf    postgres.Timeline
+	dynamic      dcs.Version
+	settings     Settings
+	lastRole     postgres.Role
+	lastSystemID string
+	said         string
+	shrunk       bool // the TTL became smaller since the last renewal
+
+	office   office
+	fencing  fencing
+	jobs     jobs
+	peers    peerBook
+	pledged  pledgeBook
+	pledges  pledgeRounds
+	requests requests
+	reports  reports
+}
+
+// New checks c and returns an agent that does nothing before Run.
+func New(c Config) (*Agent, error) {
+	required := []struct {
+		field   string
+		missing bool
+	}{
+		{"Name", c.Name == ""},
+		{"DCS", c.DCS == nil},
+		{"PostgreSQL", c.PostgreSQL == nil},
+		{"Peers", c.Peers == nil},
+		{"Notes", c.Notes == nil},
+		{"Fencing.Connect (or Fencing.Mode fence.Off, said aloud)", c.Fencing.Connect == nil && c.Fencing.Mode != fence.Off},
+	}
+	for _, r := range required {
+		if r.missing {
+			return nil, fmt.Errorf("ha: Config.%s is missing", r.field)
+		}
+	}
+	if err := c.Settings.Timing().Check(); err != nil {
+		return nil, fmt.Errorf("ha: Config.Settings: %w", err)
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.LastKnown == nil {
+		c.LastKnown = c.NewCluster
+	}
+	a := &Agent{
+		cfg: c, clock: c.Clock, log: c.Logger, settings: c.Settings,
+		client: dcs.NewClient(c.DCS, dcs.ClientOptions{Clock: c.Clock}),
+		wake:   make(chan struct{}, 1),
+		seen:   map[string]clock.Instant{},
+	}
+	a.office.init(a)
+	a.jobs.init(a)
+	a.peers.init(a)
+	a.pledged.init(a)
+	return a, nil
+}
+
+// Run is the agent's life. It returns nil when ctx ended or a shutdown was asked
+// for and done, else why it can't go on. It doesn't stop the server unless
+// Shutdown was called: a server goes on under its guard, and the next agent
+// adopts it.
+func (a *Agent) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	defer a.pledges.group.Wait()
+	defer a.peers.group.Wait()
+	defer a.jobs.abandon()
+	defer cancel()
+
+	if err := a.begin(ctx); err != nil {
+		return err
+	}
+	a.hints = a.client.Watch(ctx)
+	group.Go(func() { a.office.watchTimer(ctx) })
+	for {
+		next, err := a.cycle(ctx)
+		switch {
+		case errors.Is(err, errLeave):
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return nil
+		}
+		a.wait(ctx, next)
+	}
+}
+
+// begin connects the guard and takes up what the agent before us left behind.
+func (a *Agent) begin(ctx context.Context) error {
+	if err := a.pledged.load(); err != nil {
+		a.log.Warn("the pledge file can't be read: nobody is elected here for one ttl", "error", err)
+	}
+	if err := a.fencing.begin(ctx, a); err != nil {
+		return err
+	}
+	if !a.fencing.off() {
+		a.cfg.PostgreSQL.SetLauncher(&a.fencing)
+	}
+	a.status(ctx)
+	a.resume(ctx)
+	return nil
+}
+
+// wait sleeps until next, or until anything happens that may matter.
+func (a *Agent) wait(ctx context.Context, next clock.Instant) {
+	timer := a.clock.NewTimer(next)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C():
+	case <-a.wake:
+	case <-a.hints:
+		a.stale = true
+	case <-a.cfg.PostgreSQL.Exited():
+	case <-a.fencing.lost():
+	}
+}
+
+// Wake makes the agent look again at once.
+func (a *Agent) Wake() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}

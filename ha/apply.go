@@ -1,0 +1,158 @@
+package ha
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// apply does what was decided, in order, until something fails. It returns when
+// to look again.
+func (a *Agent) apply(ctx context.Context, v view, d decision) (clock.Instant, error) {
+	a.memory = d.Memory
+	for _, act := range d.Actions {
+		err := a.do(ctx, v, act)
+		if errors.Is(err, errLeave) {
+			return 0, err
+		}
+		a.logAction(ctx, act, err)
+		if err != nil {
+			a.memory = afterFailure(v, d, act, err)
+			return a.clock.Now().Add(failurePause(err)), nil
+		}
+	}
+	return clock.Earliest(d.Next, v.Now.Add(a.settings.LoopWait)), nil
+}
+
+// do carries out one action.
+func (a *Agent) do(ctx context.Context, v view, act action) error {
+	pg := a.cfg.PostgreSQL
+	switch act := act.(type) {
+	case acquire:
+		return a.acquire(ctx, v)
+	case renew:
+		return a.renew(ctx, act.Docs)
+	case release:
+		return a.release(ctx, act.Docs)
+	case disarm:
+		return a.fencing.disarm(ctx)
+	case touch:
+		return a.client.Touch(ctx, act.Member)
+	case put:
+		return a.put(ctx, act.Write)
+	case startPrimary:
+		permit, err := a.office.permit(act.NotAfter)
+		if err != nil {
+			return err
+		}
+		return pg.StartPrimary(ctx, permit)
+	case startStandby:
+		return pg.StartStandby(ctx, act.Up)
+	case promote:
+		permit, err := a.office.permit(act.NotAfter)
+		if err != nil {
+			return err
+		}
+		return pg.Promote(ctx, permit.NotAfter)
+	case nudge:
+		return pg.Nudge(ctx)
+	case syncSlots:
+		return pg.SyncSlots(ctx, act.Wanted, act.Gone)
+	case run:
+		return a.jobs.start(ctx, act)
+	case cancelJob:
+		a.jobs.cancel()
+		return nil
+	case ask:
+		a.peers.ask(ctx, act.Members)
+		return nil
+	case askPledges:
+		a.pledges.ask(ctx, a, act.Members)
+		return nil
+	case answer:
+		a.requests.answer(act)
+		return nil
+	case leave:
+		return errLeave
+	}
+	panic(fmt.Sprintf("ha: an action that nothing carries out: %T", act))
+}
+
+func (a *Agent) put(ctx context.Context, w dcs.Write) error {
+	a.stale = true
+	if w.Value == nil {
+		return a.client.Delete(ctx, w.Key, w.Prev)
+	}
+	_, err := a.client.Put(ctx, w)
+	return err
+}
+
+// logAction says what was done. What every cycle does is said only on failure.
+func (a *Agent) logAction(ctx context.Context, act action, err error) {
+	level := slog.LevelInfo
+	switch act.(type) {
+	case touch, renew, ask, nudge, syncSlots, disarm:
+		level = slog.LevelDebug
+	}
+	if err == nil {
+		a.log.Log(ctx, level, "done: "+act.String())
+		return
+	}
+	if errors.Is(err, dcs.ErrHeld) || errors.Is(err, dcs.ErrConflict) {
+		a.log.Info("refused: "+act.String(), "reason", err)
+		return
+	}
+	a.log.Warn("failed: "+act.String(), "error", err)
+}
+
+// afterFailure is the memory after a decision whose action failed: what the
+// decision assumed didn't happen, and what keeps failing is paced.
+func afterFailure(v view, d decision, act action, err error) memory {
+	m := remember(v)
+	switch act.(type) {
+	case touch:
+		// The last of the actions: all before it were done.
+		m = d.Memory
+		m.LastTouch, m.Touched = v.Memory.LastTouch, ""
+	case startPrimary, startStandby:
+		m.Starts = m.Starts.failed(v.Now, err.Error())
+	case syncSlots:
+		m.LastSlots = v.Now
+	case nudge:
+		m.Nudged = v.Now
+	}
+	return m
+}
+
+// failurePause is how soon to look again after an action failed: at once when
+// somebody else was faster, else after a moment.
+func failurePause(err error) time.Duration {
+	if errors.Is(err, dcs.ErrHeld) || errors.Is(err, dcs.ErrConflict) || errors.Is(err, dcs.ErrLost) {
+		return 0
+	}
+	return 2 * slowPoll
+}
+
+// report keeps what was decided for those who ask, and says it once when it changes.
+func (a *Agent) report(v view, d decision) {
+	a.reports.add(v, d, a)
+	if said := d.ID + " " + d.Reason; said != a.said {
+		a.said = said
+		a.log.Info(d.Reason, "rule", d.ID)
+	}
+	if v.Server.Role != postgres.RoleNone && v.Server.Role != a.lastRole {
+		a.lastRole = v.Server.Role
+		if a.cfg.Hooks.RoleChanged != nil {
+			a.cfg.Hooks.RoleChanged(v.Server.Role)
+		}
+	}
+	if a.cfg.Hooks.Cycle != nil {
+		a.cfg.Hooks.Cycle(a.reports.last())
+	}
+}

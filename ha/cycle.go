@@ -1,0 +1,171 @@
+package ha
+
+import (
+	"context"
+	"errors"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+)
+
+var errLeave = errors.New("ha: the agent has ended on request")
+
+// cycle looks, decides and applies once. It returns when to look again.
+func (a *Agent) cycle(ctx context.Context) (clock.Instant, error) {
+	v := a.observe(ctx, a.readDue())
+	d := decide(v)
+	if !v.Store.Fresh && !idle(v, d) {
+		// Anything else than "nothing to do" is decided on what the store says now.
+		v = a.observe(ctx, true)
+		d = decide(v)
+	}
+	a.jobs.seen(v.Job)
+	a.report(v, d)
+	a.reload(ctx, v)
+	return a.apply(ctx, v, d)
+}
+
+// idle says whether a decision does nothing at all.
+func idle(v view, d decision) bool {
+	return len(d.Actions) == 0 && d.Memory == remember(v)
+}
+
+// readDue says whether the store must be read in the next cycle.
+func (a *Agent) readDue() bool {
+	return a.stale || !a.received || !a.lostAt.IsZero() || !a.clock.Now().Before(a.readAt.Add(a.settings.LoopWait))
+}
+
+// observe is everything that a decision may depend on.
+func (a *Agent) observe(ctx context.Context, read bool) view {
+	v := view{Store: store{LostAt: a.lostAt}}
+	if read {
+		v.Store = a.read(ctx)
+	}
+	v.Guard = a.fencing.look(ctx)
+	v.Server = a.status(ctx)
+	v.Store.Cluster, v.Store.Received = a.cluster, a.received
+	v.Now, v.Wall = a.clock.Now(), a.cfg.Now()
+	v.Self = a.self(ctx, v)
+	v.Settings = a.settings
+	v.Term = a.office.look(v.Now)
+	v.History = a.ownHistory(ctx, v.Server.Timeline)
+	v.Peers = a.peers.look()
+	v.Job = a.jobs.look()
+	v.Pledged = a.pledged.look()
+	v.Pledges = a.pledges.look()
+	v.Request = a.requests.look()
+	v.Seen = a.seen
+	v.Memory = a.memory
+	return v
+}
+
+// read asks the store, and takes over its configuration.
+func (a *Agent) read(ctx context.Context) store {
+	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
+	defer cancel()
+	cluster, err := a.client.Read(ctx)
+	if err != nil {
+		if a.lostAt.IsZero() {
+			a.lostAt = a.clock.Now()
+		}
+		return store{Err: err.Error(), LostAt: a.lostAt}
+	}
+	a.cluster, a.received, a.stale = cluster, true, false
+	a.readAt, a.lostAt = cluster.Sent, 0
+	now := a.clock.Now()
+	for _, m := range cluster.Members {
+		a.seen[m.Name] = now
+	}
+	a.reconfigure(cluster)
+	return store{Fresh: true}
+}
+
+// status asks the server. It is bounded by itself; the context only ends with
+// the agent.
+func (a *Agent) status(ctx context.Context) postgres.Status {
+	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
+	defer cancel()
+	s := a.cfg.PostgreSQL.Status(ctx)
+	if s.SystemID != "" {
+		a.lastSystemID = s.SystemID
+	}
+	return s
+}
+
+// ownHistory is the history file of our timeline, read once for each.
+func (a *Agent) ownHistory(ctx context.Context, tl postgres.Timeline) []postgres.HistoryLine {
+	if tl == a.historyOf {
+		return a.history
+	}
+	if tl <= 1 {
+		a.history, a.historyOf = nil, tl
+		return nil
+	}
+	history, err := a.cfg.PostgreSQL.History(ctx, tl)
+	if err != nil {
+		return nil // it may still be on its way; the next cycle asks again
+	}
+	a.history, a.historyOf = history, tl
+	return history
+}
+
+func (a *Agent) self(ctx context.Context, v view) self {
+	c := a.cfg
+	s := self{
+		Name: c.Name, Tags: c.Tags, ConnURL: c.ConnURL, APIURL: c.APIURL, ProxyURL: c.ProxyURL,
+		Version: Version, Regent: c.Release,
+		Bootstrap: len(c.NewCluster) > 0, Config: c.LastKnown, UseSlots: c.UseSlots,
+		RemoveOnDivergence: c.RemoveOnDivergedTimelines, RemoveOnRewindFail: c.RemoveOnRewindFailure,
+	}
+	switch {
+	case !c.Rewind:
+		s.CanRewind = "use_pg_rewind is off"
+	case a.memory.Checked.Result == ancestryDiverged:
+		if err := c.PostgreSQL.CanRewind(ctx); err != nil {
+			s.CanRewind = err.Error()
+		}
+	}
+	return s
+}
+
+// reconfigure takes over the dynamic configuration, if it is another one.
+// Values that can't be used leave the last good ones in place.
+func (a *Agent) reconfigure(c dcs.Cluster) {
+	changed := a.requests.takeConfigured()
+	if c.Config.Values == nil || c.Config.Version == a.dynamic && !changed {
+		return
+	}
+	a.dynamic = c.Config.Version
+	settings, server, err := a.cfg.Reconfigure(c.Config.Values)
+	if err == nil {
+		err = settings.Timing().Check()
+	}
+	if err != nil {
+		a.log.Warn("the dynamic configuration can't be used, the last good one stays", "error", err)
+		return
+	}
+	if settings.TTL != a.settings.TTL {
+		a.shrunk = a.shrunk || settings.TTL < a.settings.TTL
+		a.client.SetTTL(settings.TTL)
+	}
+	a.settings = settings
+	if server == nil {
+		return
+	}
+	if err := a.cfg.PostgreSQL.Configure(*server); err != nil {
+		a.log.Warn("the server's configuration can't be used, the last good one stays", "error", err)
+		return
+	}
+	a.requests.reload()
+}
+
+// reload makes a running server read its configuration anew, if that was asked for.
+func (a *Agent) reload(ctx context.Context, v view) {
+	if v.Server.State != postgres.StateRunning || v.Job.running() || !a.requests.takeReload() {
+		return
+	}
+	if err := a.cfg.PostgreSQL.Reload(ctx); err != nil {
+		a.log.Warn("PostgreSQL could not read its configuration anew", "error", err)
+	}
+}

@@ -1,0 +1,175 @@
+package ha
+
+import (
+	"fmt"
+
+	"github.com/regent-ha/regent/postgres"
+)
+
+// decide says what to do about a view. It is pure: the same view gives the same
+// decision. Each question has a file of its own; the order in which they are
+// asked is the order of precedence.
+func decide(v view) decision {
+	v.Memory = remember(v)
+	d := answerTo(v)
+	return publish(v, settle(v, d))
+}
+
+// settle tells the guard that there is nothing to fence any more, once that is
+// certain: we hold no lease, and the server is stopped or a standby that nobody
+// has asked to promote since it was started.
+func settle(v view, d decision) decision {
+	harmless := v.Server.PID == 0 || v.Server.Role == postgres.RoleReplica && v.Memory.Promoting.IsZero()
+	if !v.Guard.Armed || v.Term.held() || v.Pledges.bind(v.Now) || v.Job.running() || !harmless {
+		return d
+	}
+	for _, a := range d.Actions {
+		switch a.(type) {
+		case acquire, run:
+			return d
+		}
+	}
+	d.Actions = append([]action{disarm{}}, d.Actions...)
+	return d
+}
+
+func answerTo(v view) decision {
+	switch {
+	case v.Request.Shutdown:
+		return shutdown(v)
+	case !v.Store.readable():
+		return storeLost(v)
+	case v.Term.held():
+		return leading(v)
+	case v.Store.Cluster.Leader != nil && v.Store.Cluster.Leader.Name != v.Self.Name:
+		return following(v)
+	case v.Store.Cluster.Leader != nil:
+		return strangeGrant(v)
+	default:
+		return vacant(v)
+	}
+}
+
+// remember brings the memory up to date with what the view shows, before
+// anything is decided.
+func remember(v view) memory {
+	m := v.Memory
+	s := v.Server
+	if s.State != postgres.StateRunning || s.Role == postgres.RolePrimary {
+		m.Promoting = 0
+	}
+	switch {
+	case s.State == postgres.StateRunning:
+		m.Starts = starts{}
+		m.Recovered = false
+	case s.PID == 0 && !m.Starts.Since.IsZero():
+		m.Starts = m.Starts.failed(v.Now, s.Problem)
+	}
+	if s.PID == 0 {
+		m.Following = ""
+	}
+	m.Unwell = unwellSince(v)
+	if v.Store.readable() {
+		m = rememberCluster(v, m)
+	}
+	if v.Job.Done {
+		m = rememberJob(v, m)
+	}
+	return m
+}
+
+func rememberCluster(v view, m memory) memory {
+	c := v.Store.Cluster
+	switch {
+	case c.Leader != nil:
+		m.Vacant = 0
+	case m.Vacant.IsZero():
+		m.Vacant, m.Round = v.Now, v.Now
+	}
+	if c.Leader != nil && c.Leader.Name != v.Self.Name && c.Leader.Lineage != m.Checked.Lineage {
+		m.Checked = checked{Lineage: c.Leader.Lineage}
+	}
+	if v.Term.held() {
+		m.Checked = checked{}
+		m.Rewinds = tries{}
+	} else if m.Handover.Done && c.Leader != nil && c.Leader.Name != v.Self.Name {
+		m.Handover = handover{} // somebody took over
+	}
+	if !c.Initialize.Present || c.Initialize.SystemID != "" {
+		m.InitSince = 0
+	}
+	return m
+}
+
+func rememberJob(v view, m memory) memory {
+	failed := v.Job.Err != ""
+	switch v.Job.Kind {
+	case jobCheck:
+		m.Checked.At = v.Now
+		m.Checked.Attempts++
+		switch {
+		case failed:
+			m.Checked.Reason = v.Job.Err
+		case v.Job.Ancestry.Diverged:
+			m.Checked.Result, m.Checked.Reason = ancestryDiverged, v.Job.Ancestry.Reason
+		default:
+			m.Checked.Result, m.Checked.Reason = ancestryFits, ""
+		}
+	case jobRewind:
+		if failed {
+			m.Rewinds = m.Rewinds.failed(v.Now, v.Job.Err)
+		} else {
+			m.Rewinds = tries{}
+			m.Checked.Result, m.Checked.Reason = ancestryFits, ""
+		}
+	case jobClone, jobReinitialize:
+		if failed {
+			m.Clones = m.Clones.failed(v.Now, v.Job.Err)
+		} else {
+			m.Clones, m.Rewinds = tries{}, tries{}
+			m.Checked.Result, m.Checked.Reason = ancestryFits, ""
+		}
+	case jobRecover:
+		m.Recovered = !failed
+		if failed {
+			m.Starts = m.Starts.failed(v.Now, v.Job.Err)
+		}
+	case jobBootstrap, jobPostBootstrap:
+		if failed {
+			m.Clones = m.Clones.failed(v.Now, v.Job.Err)
+		}
+	case jobHandOver:
+		m.Handover.Stopped = !failed
+		m.Handover.Failed = v.Job.Err
+	}
+	return m
+}
+
+// unwellSince follows for how long the server has let nobody in. Which process
+// it is counts: a new one gets its own time.
+func unwellSince(v view) unwell {
+	s := v.Server
+	switch {
+	case s.PID == 0 || s.Answers:
+		return unwell{}
+	case v.Memory.Unwell.PID == s.PID:
+		return v.Memory.Unwell
+	case !s.AnsweredAt.IsZero():
+		return unwell{Since: s.AnsweredAt, PID: s.PID}
+	}
+	return unwell{Since: v.Now, PID: s.PID}
+}
+
+// say is a decision with nothing to do but to wait for the next cycle.
+func say(v view, id, format string, args ...any) decision {
+	return decision{ID: id, Reason: fmt.Sprintf(format, args...), Memory: v.Memory, Next: v.Now.Add(v.Settings.LoopWait)}
+}
+
+// inJob is what to do while a job is under way that nothing stands against.
+func inJob(v view, id string) decision {
+	what := string(v.Job.Kind)
+	if v.Job.Target != "" {
+		what += " with " + v.Job.Target
+	}
+	return say(v, id, "%s in progress", what)
+}

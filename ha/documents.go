@@ -1,0 +1,140 @@
+package ha
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// leaderDocuments are what only the leader writes, with its renewal, and only
+// where it changed: status, history, failsafe.
+func leaderDocuments(v view, d *decision) []dcs.Write {
+	var docs []dcs.Write
+	s := v.Server
+	if s.State == postgres.StateRunning && s.Role == postgres.RolePrimary {
+		docs = appendChanged(docs, dcs.StatusKey, v.Store.Cluster.Status.Version, v.Store.Cluster.Status, leaderStatus(v))
+		if history, ok := leaderHistory(v); ok {
+			docs = append(docs, dcs.Write{Key: dcs.HistoryKey, Value: encode(history), Prev: v.Store.Cluster.History.Version})
+		}
+		d.Memory.History = uint32(s.Timeline)
+	}
+	if failsafe, ok := failsafeMap(v); ok {
+		docs = append(docs, dcs.Write{Key: dcs.FailsafeKey, Value: encode(failsafe), Prev: v.Store.Cluster.Failsafe.Version})
+	}
+	return docs
+}
+
+// finalDocuments go with the release: the position that we came to, which
+// candidates measure their lag against.
+func finalDocuments(v view) []dcs.Write {
+	if v.Server.Location == 0 || v.Server.Control == nil || !v.Server.Control.CleanShutdown() {
+		return nil
+	}
+	return appendChanged(nil, dcs.StatusKey, v.Store.Cluster.Status.Version, v.Store.Cluster.Status, leaderStatus(v))
+}
+
+func appendChanged(docs []dcs.Write, key dcs.Key, prev dcs.Version, was, is dcs.Status) []dcs.Write {
+	before, after := encode(was), encode(is)
+	if slices.Equal(before, after) && was.Present {
+		return docs
+	}
+	return append(docs, dcs.Write{Key: key, Value: after, Prev: prev})
+}
+
+// leaderStatus is our position and that of each slot, which the slots of the
+// other members are moved to.
+func leaderStatus(v view) dcs.Status {
+	old := v.Store.Cluster.Status
+	s := dcs.Status{Optime: uint64(v.Server.Location), Slots: map[string]uint64{}, Extra: old.Extra}
+	for _, slot := range v.Server.Slots {
+		if slot.Type == "physical" && slot.RestartLSN != 0 {
+			s.Slots[slot.Name] = uint64(slot.RestartLSN)
+		}
+	}
+	if v.Self.UseSlots {
+		own := dcs.SlotName(v.Self.Name)
+		s.Slots[own] = uint64(v.Server.Location)
+		retained := map[string]bool{own: true}
+		wanted, _ := memberSlots(v)
+		for _, w := range wanted {
+			retained[w.Name] = true
+		}
+		s.RetainSlots = slices.Sorted(maps.Keys(retained))
+	}
+	if len(s.Slots) == 0 {
+		s.Slots = nil
+	}
+	return s
+}
+
+// leaderHistory is the cluster's history as our timeline tells it, and whether
+// the store's must be replaced by it. Lines are compared by what they say, not
+// by their number.
+func leaderHistory(v view) (dcs.History, bool) {
+	old := v.Store.Cluster.History
+	tl := uint32(v.Server.Timeline)
+	switch {
+	case tl == 0 || tl > 1 && len(v.History) == 0:
+		return dcs.History{}, false
+	case tl == 1:
+		return dcs.History{Present: true}, len(old.Lines) > 0
+	}
+	lines := make([]dcs.HistoryLine, 0, len(v.History))
+	for i, own := range v.History {
+		line := dcs.HistoryLine{Timeline: uint32(own.Timeline), LSN: uint64(own.Switch), Reason: own.Reason}
+		if known, ok := recorded(old, line); ok {
+			line.Timestamp, line.Leader = known.Timestamp, known.Leader
+		}
+		if i == len(v.History)-1 && line.Leader == "" {
+			line.Timestamp, line.Leader = v.Wall.Format("2006-01-02T15:04:05.000000-07:00"), v.Self.Name
+		}
+		lines = append(lines, line)
+	}
+	if most := v.Settings.MaxTimelinesHistory; most > 0 && len(lines) > most {
+		lines = lines[len(lines)-most:]
+	}
+	return dcs.History{Lines: lines, Present: true}, !slices.Equal(lines, old.Lines)
+}
+
+func recorded(h dcs.History, line dcs.HistoryLine) (dcs.HistoryLine, bool) {
+	for _, known := range h.Lines {
+		if known.Timeline == line.Timeline && known.LSN == line.LSN {
+			return known, true
+		}
+	}
+	return dcs.HistoryLine{}, false
+}
+
+// failsafeMap is who must pledge when we lose the store, and whether the store
+// has another one. Members that have been gone for long are dropped from it,
+// which also bars them from leading.
+func failsafeMap(v view) (dcs.Failsafe, bool) {
+	if !v.Settings.Failsafe {
+		return dcs.Failsafe{}, false
+	}
+	members := map[string]string{}
+	for _, m := range v.Store.Cluster.Members {
+		if m.APIURL != "" {
+			members[m.Name] = m.APIURL
+		}
+	}
+	for name, url := range v.Store.Cluster.Failsafe.Members {
+		if _, there := members[name]; !there && v.Now.Before(v.Seen[name].Add(failsafeKeep(v))) {
+			members[name] = url
+		}
+	}
+	members[v.Self.Name] = v.Self.APIURL
+	return dcs.Failsafe{Members: members}, !maps.Equal(members, v.Store.Cluster.Failsafe.Members)
+}
+
+// encode is the document's value as the layout has it.
+func encode(document json.Marshaler) []byte {
+	text, err := document.MarshalJSON()
+	if err != nil {
+		panic("ha: a document that can't be encoded: " + err.Error()) // no type of dcs has one
+	}
+	return text
+}

@@ -1,0 +1,179 @@
+package ha
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// jobs runs the one long piece of work beside the loop.
+type jobs struct {
+	agent *Agent
+	mu    sync.Mutex
+	job   job
+	stop  context.CancelFunc
+	group sync.WaitGroup
+}
+
+func (j *jobs) init(a *Agent) { j.agent = a }
+
+func (j *jobs) look() job {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.job
+}
+
+// seen drops a job that has ended, once a decision knows of it.
+func (j *jobs) seen(known job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if known.Done && j.job.Done && j.job.Since == known.Since {
+		j.job = job{}
+	}
+}
+
+// start begins a job. The loop is woken at its end.
+func (j *jobs) start(ctx context.Context, r run) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.job.running() {
+		return fmt.Errorf("ha: %s can't be started: %s in progress", r.Kind, j.job.Kind)
+	}
+	ctx, j.stop = context.WithCancel(ctx)
+	j.job = job{Kind: r.Kind, Target: r.Target, Since: j.agent.clock.Now()}
+	j.group.Go(func() {
+		ancestry, err := j.work(ctx, r)
+		j.mu.Lock()
+		j.job.Done, j.job.Ancestry = true, ancestry
+		if err != nil {
+			j.job.Err = err.Error()
+		}
+		j.stop()
+		j.mu.Unlock()
+		j.agent.logJob(r, err)
+		j.agent.Wake()
+	})
+	return nil
+}
+
+// cancel ends the job under way; it is over when it says so.
+func (j *jobs) cancel() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.job.running() {
+		j.stop()
+	}
+}
+
+// abandon ends the job and waits for it.
+func (j *jobs) abandon() {
+	j.cancel()
+	j.group.Wait()
+}
+
+func (j *jobs) progress(p postgres.Progress) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.job.Progress = p
+}
+
+func (j *jobs) work(ctx context.Context, r run) (postgres.Ancestry, error) {
+	pg := j.agent.cfg.PostgreSQL
+	switch r.Kind {
+	case jobBootstrap:
+		return postgres.Ancestry{}, pg.Bootstrap(ctx)
+	case jobPostBootstrap:
+		return postgres.Ancestry{}, pg.PostBootstrap(ctx)
+	case jobClone:
+		return postgres.Ancestry{}, pg.Clone(ctx, r.Up, j.progress)
+	case jobRecover:
+		return postgres.Ancestry{}, pg.Recover(ctx)
+	case jobCheck:
+		ctx, cancel := clock.WithTimeout(ctx, j.agent.clock, checkTimeout)
+		defer cancel()
+		return pg.Compare(ctx, r.Up)
+	case jobRewind:
+		return postgres.Ancestry{}, pg.Rewind(ctx, r.Up)
+	case jobFollow:
+		_, err := pg.Follow(ctx, r.Up)
+		return postgres.Ancestry{}, err
+	case jobStop, jobHandOver:
+		return postgres.Ancestry{}, pg.Stop(ctx, r.Stop)
+	case jobRestart:
+		return postgres.Ancestry{}, j.restart(ctx, r)
+	case jobReinitialize:
+		return postgres.Ancestry{}, j.reinitialize(ctx, r)
+	}
+	panic("ha: a job that nothing does: " + string(r.Kind))
+}
+
+// checkTimeout bounds a comparison with the leader: a few queries.
+const checkTimeout = 5 * time.Second
+
+// restart stops the server in order and starts it in the same role.
+func (j *jobs) restart(ctx context.Context, r run) (err error) {
+	a := j.agent
+	defer func() { a.requests.restarted(err) }()
+	stop := postgres.Stop{Mode: postgres.StopFast, Checkpoint: true, Escalate: a.settings.TTL}
+	if err := a.cfg.PostgreSQL.Stop(ctx, stop); err != nil {
+		return err
+	}
+	if r.Standby {
+		err = a.cfg.PostgreSQL.StartStandby(ctx, r.Up)
+	} else {
+		var permit postgres.Permit
+		if permit, err = a.office.permit(never); err == nil {
+			err = a.cfg.PostgreSQL.StartPrimary(ctx, permit)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return j.awaitRunning(ctx)
+}
+
+// awaitRunning waits until the server lets us in again, or has ended.
+func (j *jobs) awaitRunning(ctx context.Context) error {
+	a := j.agent
+	for {
+		s := a.cfg.PostgreSQL.Status(ctx)
+		switch {
+		case s.State == postgres.StateRunning:
+			return nil
+		case s.PID == 0:
+			return fmt.Errorf("PostgreSQL ended while it was starting: %s", s.Problem)
+		}
+		timer := a.clock.NewTimer(a.clock.Now().Add(startPoll))
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return errors.New("the restart was cancelled")
+		}
+	}
+}
+
+// reinitialize makes the data directory anew from another member.
+func (j *jobs) reinitialize(ctx context.Context, r run) error {
+	pg := j.agent.cfg.PostgreSQL
+	if err := pg.Stop(ctx, postgres.Stop{Mode: postgres.StopImmediate, Escalate: time.Second}); err != nil {
+		return err
+	}
+	if err := pg.SetAside(ctx); err != nil {
+		return err
+	}
+	return pg.Clone(ctx, r.Up, j.progress)
+}
+
+func (a *Agent) logJob(r run, err error) {
+	if err != nil {
+		a.log.Warn(r.String()+" failed", "error", err)
+		return
+	}
+	a.log.Info(r.String() + " has ended well")
+}

@@ -1,0 +1,245 @@
+package ha
+
+import (
+	"time"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// leading is for the holder of the leader key. The lease is renewed before
+// anything else, whatever is decided.
+func leading(v view) decision {
+	d := lead(v)
+	if gives(d) || v.Term.Lease.ID == v.Guard.Spent {
+		return d
+	}
+	docs := leaderDocuments(v, &d)
+	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off
+	if urgent || !v.Now.Before(v.Term.Plan.Renew) {
+		d.Actions = append([]action{renew{docs}}, d.Actions...)
+	}
+	return d.at(v.Term.Plan.Renew)
+}
+
+// gives says whether a decision ends our lease.
+func gives(d decision) bool {
+	for _, a := range d.Actions {
+		if _, ok := a.(release); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func lead(v view) decision {
+	s := v.Server
+	switch {
+	case v.Term.Lease.ID == v.Guard.Spent:
+		return giveUp(v, "lead/spent", "the guard has fired on this lease: releasing it")
+	case v.Memory.Handover.Reason != "":
+		return handOver(v)
+	case v.Job.running():
+		return leadInJob(v)
+	case s.Data != postgres.DataValid:
+		return giveUp(v, "lead/no-data", "released leader key voluntarily as data dir empty and currently leader")
+	case foreign(v) && s.Role != postgres.RolePrimary:
+		return giveUp(v, "lead/foreign", foreignReason(v))
+	case s.State == postgres.StateStopped:
+		return leadStopped(v)
+	case s.State == postgres.StateRunning && s.Role == postgres.RoleReplica:
+		return takeOffice(v)
+	case s.State == postgres.StateRunning:
+		return inOffice(v)
+	}
+	return leadStarting(v)
+}
+
+// giveUp ends the lease of a leader that can't lead. Its server is stopped
+// first: a lease is never let go from under a server that may take writes.
+func giveUp(v view, id, reason string) decision {
+	if v.Server.PID != 0 && v.Server.Role != postgres.RoleReplica || v.Server.PID != 0 && !v.Memory.Promoting.IsZero() {
+		return stop(v, id, postgres.StopFast, reason)
+	}
+	return say(v, id, "%s", reason).with(release{}, disarm{}).within(v, 0)
+}
+
+func leadInJob(v view) decision {
+	d := inJob(v, "lead/job")
+	d.Reason = "updated leader lock during " + d.Reason
+	return d
+}
+
+// leadStopped is for a leader whose server has died under it.
+func leadStopped(v view) decision {
+	switch {
+	case v.Memory.Bootstrap:
+		d := say(v, "bootstrap/start", "starting the new cluster for the first time")
+		d.Memory.Starts.Since = v.Now
+		return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
+	case !mayStartInPlace(v):
+		return giveUp(v, "lead/not-in-place", "PostgreSQL is not running, and it was not primary under this lease: releasing it")
+	case v.Settings.PrimaryStartTimeout == 0 || v.Memory.Starts.Failed >= startsBeforeFailover:
+		if d, ok := failOverAfterCrash(v); ok {
+			return d
+		}
+	}
+	if v.Now.Before(v.Memory.Starts.Next) {
+		return say(v, "lead/start/pause", "failed to start postgres: %s", v.Memory.Starts.Why).at(v.Memory.Starts.Next)
+	}
+	d := say(v, "lead/start", "starting primary after failure")
+	d.Memory.Starts.Since = v.Now
+	return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
+}
+
+// startsBeforeFailover is how often a primary is started in place before its
+// leader looks for somebody else: a full disk or a broken setting doesn't heal.
+const startsBeforeFailover = 2
+
+// mayStartInPlace says whether the server was primary under the very grant that
+// we hold, and nothing has fenced it since: only then is nobody else's WAL newer.
+func mayStartInPlace(v view) bool {
+	return v.Term.Writable == v.Term.Lease.ID && !v.Guard.Latched && !v.Server.Standby
+}
+
+// failOverAfterCrash gives way to a member that can take over, if there is one.
+func failOverAfterCrash(v view) (decision, bool) {
+	choice := successors(v, "")
+	switch {
+	case choice.wait:
+		return say(v, "lead/crashed/ask", "PostgreSQL has crashed: asking the others whether they can take over").with(choice.asks()...).at(choice.until), true
+	case len(choice.fit) == 0:
+		return decision{}, false
+	}
+	d := say(v, "lead/crashed/failover", "stopped PostgreSQL to fail over after a crash")
+	d.Memory.Handover = handover{Reason: "crash", Since: v.Now}
+	return d.within(v, 0), true
+}
+
+// leadStarting is for a leader whose server runs and lets nobody in.
+func leadStarting(v view) decision {
+	since := v.Memory.Starts.Since
+	limit := v.Settings.PrimaryStartTimeout
+	switch {
+	case stalled(v) && v.Server.State == postgres.StateUnknown:
+		return leadStalled(v)
+	case v.Server.State == postgres.StateStarting && !since.IsZero() && limit > 0 && v.Now.Sub(since) > limit:
+		choice := successors(v, "")
+		if choice.wait {
+			return say(v, "lead/start-timeout/ask", "primary start has timed out: asking the others whether they can take over").with(choice.asks()...).at(choice.until)
+		}
+		if len(choice.fit) > 0 {
+			d := say(v, "lead/start-timeout", "stopped PostgreSQL because of startup timeout")
+			d.Memory.Handover = handover{Reason: "startup timeout", Since: v.Now}
+			return d.within(v, 0)
+		}
+		return say(v, "lead/start-timeout/alone", "primary start has timed out, but continuing to wait because failover is not possible").within(v, slowPoll)
+	case v.Server.State == postgres.StateStarting && !since.IsZero() && limit > 0:
+		d := notReady(v)
+		d.Reason = "PostgreSQL is still starting up, " + (limit - v.Now.Sub(since)).Round(time.Second).String() + " until timeout"
+		return d
+	case v.Server.State == postgres.StateUnknown:
+		return say(v, "lead/unknown", "PostgreSQL runs and does not answer: %s", v.Server.Problem).within(v, slowPoll*5)
+	}
+	return notReady(v)
+}
+
+// leadStalled is for a leader whose postmaster answers nobody, and hasn't for
+// primary_stall_timeout: it is stopped; then somebody else leads, or it starts again.
+func leadStalled(v view) decision {
+	choice := successors(v, "")
+	if choice.wait {
+		return say(v, "lead/stalled/ask", "PostgreSQL has stalled: asking the others whether they can take over").with(choice.asks()...).at(choice.until)
+	}
+	if len(choice.fit) > 0 {
+		d := say(v, "lead/stalled/failover", "PostgreSQL has not answered a new connection for primary_stall_timeout: stopping it to fail over")
+		d.Memory.Handover = handover{Reason: "stall", Since: v.Now}
+		return d.within(v, 0)
+	}
+	return stop(v, "lead/stalled", postgres.StopImmediate, "PostgreSQL has not answered a new connection for primary_stall_timeout: starting it again")
+}
+
+// takeOffice promotes a standby that has won the key. The candidate test is
+// repeated if anybody led between the test and the win.
+func takeOffice(v view) decision {
+	w := v.Memory.Winning
+	c := v.Store.Cluster
+	switch {
+	case !v.Memory.Promoting.IsZero():
+		return say(v, "promote/wait", "waiting for the end of recovery").within(v, promotePoll)
+	case v.Term.Armed == 0 && !v.Guard.Off:
+		return say(v, "promote/unarmed", "not promoting because the guard has not acknowledged the lease").within(v, slowPoll)
+	case c.Status.Version != w.Status || c.History.Version != w.History:
+		d := say(v, "promote/recheck", "somebody has led since I found myself fit: repeating the test")
+		d.Memory.Winning = winning{Status: c.Status.Version, History: c.History.Version, Recheck: true}
+		d.Memory.Round = v.Now
+		return d.within(v, 0)
+	case w.Recheck:
+		verdict := candidate(v)
+		d := say(v, verdict.ID, "%s", verdict.Reason)
+		d.Verdicts = verdict.Others
+		switch {
+		case verdict.Wait:
+			return d.with(verdict.asks()...).at(verdict.Until)
+		case !verdict.Fit:
+			return giveUp(v, "promote/unfit", "releasing the leader key: "+verdict.Reason)
+		}
+	}
+	d := say(v, "promote", "promoted self to leader by acquiring session lock")
+	d.Memory.Promoting = v.Now
+	d.Memory.Winning = winning{}
+	return d.with(promote{v.Term.Plan.Timer}).within(v, promotePoll)
+}
+
+// inOffice is for a leader whose server is primary.
+func inOffice(v view) decision {
+	c := v.Store.Cluster
+	switch {
+	case c.Initialize.Present && c.Initialize.SystemID == "":
+		return finishBootstrap(v)
+	case foreign(v):
+		return say(v, "lead/foreign-identifier", "the store names another cluster (%s) than our data (%s): keeping my place, somebody has to look at it", c.Initialize.SystemID, v.Server.SystemID)
+	case v.Request.Restart:
+		return say(v, "lead/restart", "restarting on request").with(run{Kind: jobRestart, NotAfter: v.Term.Plan.Timer})
+	case v.Request.Reinitialize:
+		return say(v, "lead/reinitialize", "I am the leader, can not reinitialize").
+			with(answer{Reinitialize: "refused", Err: "I am the leader, can not reinitialize"})
+	case c.Failover.Requested():
+		if d, ok := failoverRequest(v); ok {
+			return d
+		}
+	}
+	d := say(v, "lead", "no action. I am (%s), the leader with the lock", v.Self.Name)
+	if c.Failover.Requested() && v.Memory.ClearedFor != c.Failover.Version && !c.Failover.ScheduledAt.After(v.Wall) {
+		d.Memory.ClearedFor = c.Failover.Version
+		d = d.with(clearFailover(v))
+	}
+	if !c.Initialize.Present {
+		d = d.with(put{dcs.Write{Key: dcs.InitializeKey, Value: []byte(v.Server.SystemID), Prev: dcs.Absent}})
+	}
+	if c.Config.Values == nil && len(v.Self.Config) > 0 {
+		d = d.with(put{dcs.Write{Key: dcs.ConfigKey, Value: v.Self.Config, Prev: c.Config.Version}})
+	}
+	return keepSlots(v, d)
+}
+
+// finishBootstrap makes the roles of a new cluster, then names it in the store.
+func finishBootstrap(v view) decision {
+	init := v.Store.Cluster.Initialize
+	switch {
+	case v.Job.ended(jobPostBootstrap) && v.Job.Err == "":
+		d := say(v, "bootstrap/done", "initialized a new cluster")
+		d.Memory.Bootstrap = false
+		if v.Store.Cluster.Config.Values == nil && len(v.Self.Config) > 0 {
+			d = d.with(put{dcs.Write{Key: dcs.ConfigKey, Value: v.Self.Config, Prev: v.Store.Cluster.Config.Version}})
+		}
+		return d.with(put{dcs.Write{Key: dcs.InitializeKey, Value: []byte(v.Server.SystemID), Prev: init.Version}}).within(v, 0)
+	case v.Now.Before(v.Memory.Clones.Next):
+		return say(v, "bootstrap/post/pause", "the new cluster could not be finished: %s", v.Memory.Clones.Why).at(v.Memory.Clones.Next)
+	}
+	return say(v, "bootstrap/post", "making the roles of the new cluster").with(run{Kind: jobPostBootstrap})
+}
+
+func clearFailover(v view) action {
+	return put{dcs.Write{Key: dcs.FailoverKey, Value: []byte("{}"), Prev: v.Store.Cluster.Failover.Version}}
+}

@@ -1,0 +1,184 @@
+package ha
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// pledgeBook is the pledge that we gave, and what keeps us from giving one. The
+// lock makes sure that no pledge is given while we are taking the leader key,
+// and that the key isn't tried for under a pledge.
+type pledgeBook struct {
+	agent  *Agent
+	mu     sync.Mutex
+	given  pledge
+	claims clock.Instant // until when a leader key of ours may exist; never: no end known
+}
+
+func (b *pledgeBook) init(a *Agent) { b.agent = a }
+
+// load takes up the pledge of the agent before us. If it can't be read there may
+// have been one, and it counts as just given.
+func (b *pledgeBook) load() error {
+	a := b.agent
+	now := a.clock.Now()
+	note, err := a.cfg.Notes.ReadPledge(now, a.settings.TTL)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.given = pledge{To: note.To, Until: note.Until}
+	if err != nil {
+		b.given = pledge{To: "a member that can't be told any more", Until: now.Add(a.settings.TTL)}
+	}
+	return err
+}
+
+func (b *pledgeBook) look() pledge {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.given
+}
+
+// acquiring begins a try for the leader key, unless a pledge binds us.
+func (b *pledgeBook) acquiring(now clock.Instant) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.given.binds(now) {
+		return fmt.Errorf("ha: pledged to %s, who leads without the store", b.given.To)
+	}
+	b.claims = never
+	return nil
+}
+
+// acquired says that a try was won, or that nothing of it is left.
+func (b *pledgeBook) acquired(won bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.claims = 0
+	if won {
+		b.claims = never
+	}
+}
+
+// held says until when a grant of ours may hold the key.
+func (b *pledgeBook) held(until clock.Instant) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.claims = until
+}
+
+// ErrRunningAsLeader refuses a pledge: this member may hold the key itself.
+var ErrRunningAsLeader = errors.New("Running as a leader")
+
+// ErrFailsafeOff refuses a pledge: the cluster doesn't have failsafe_mode.
+var ErrFailsafeOff = errors.New("failsafe_mode is off")
+
+// Pledge gives our word to a leader that has lost the store: for one ttl we
+// neither acquire nor promote. It is written down before it is given. It returns
+// up to where we have that leader's WAL, in bytes.
+func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (uint64, error) {
+	report := a.Report()
+	if !report.Settings.Failsafe {
+		return 0, ErrFailsafeOff
+	}
+	s := a.cfg.PostgreSQL.Status(ctx)
+	if s.Role == postgres.RolePrimary {
+		return 0, ErrRunningAsLeader
+	}
+	b := &a.pledged
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := a.clock.Now()
+	switch {
+	case now.Before(b.claims):
+		return 0, ErrRunningAsLeader
+	case b.given.binds(now) && b.given.To != r.Name:
+		return 0, fmt.Errorf("pledged to %s", b.given.To)
+	}
+	given := pledge{To: r.Name, Until: now.Add(report.Settings.TTL)}
+	if err := a.cfg.Notes.WritePledge(PledgeNote{To: given.To, Until: given.Until}); err != nil {
+		return 0, fmt.Errorf("the pledge can't be written down: %w", err)
+	}
+	b.given = given
+	return uint64(s.Location), nil
+}
+
+// pledgeRounds asks for the pledges of all others.
+type pledgeRounds struct {
+	mu    sync.Mutex
+	state pledges
+	group sync.WaitGroup
+}
+
+func (r *pledgeRounds) look() pledges {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
+}
+
+// ask begins a round, unless one is under way. All must say yes; the right to
+// lead counts from before the first of them was asked, and it is the guard's.
+func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state.Trying {
+		return
+	}
+	sent := a.clock.Now()
+	r.state.Trying, r.state.Tried = true, sent
+	timing := a.settings.Timing()
+	report := a.Report()
+	request := PledgeRequest{Name: a.cfg.Name, ConnURL: a.cfg.ConnURL, APIURL: a.cfg.APIURL, Slots: report.Cluster.Status.Slots}
+	r.group.Go(func() {
+		plan := timing.PlanFor(sent, timing.TTL)
+		err := r.round(ctx, a, request, members)
+		if err == nil {
+			err = r.count(ctx, a, plan)
+		}
+		r.mu.Lock()
+		r.state.Trying, r.state.Err = false, ""
+		if err != nil {
+			r.state.Err = err.Error()
+		} else {
+			r.state.Plan = plan
+		}
+		r.mu.Unlock()
+		a.office.hint()
+		a.Wake()
+	})
+}
+
+// count arms the guard with what the pledges allow. It must be in time.
+func (r *pledgeRounds) count(ctx context.Context, a *Agent, plan dcs.Plan) error {
+	t := a.office.get()
+	if limit := max(t.Plan.Timer, r.look().Plan.Timer); !a.clock.Now().Before(limit) {
+		return errors.New("the pledges came too late")
+	}
+	_, err := a.fencing.arm(ctx, t.Lease.ID, plan)
+	return err
+}
+
+func (r *pledgeRounds) round(ctx context.Context, a *Agent, request PledgeRequest, members map[string]string) error {
+	ctx, cancel := clock.WithTimeout(ctx, a.clock, peerSilence)
+	defer cancel()
+	answers := make(chan error, len(members))
+	for name, url := range members {
+		r.group.Go(func() {
+			_, err := a.cfg.Peers.Pledge(ctx, url, request)
+			if err != nil {
+				err = fmt.Errorf("%s does not pledge: %w", name, err)
+			}
+			answers <- err
+		})
+	}
+	var failed error
+	for range members {
+		failed = errors.Join(failed, <-answers)
+	}
+	return failed
+}

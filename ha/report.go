@@ -1,0 +1,137 @@
+package ha
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// Report is what an agent knows, as of its last cycle. Times tell how old it is.
+type Report struct {
+	Name     string
+	Cluster  dcs.Cluster
+	Known    bool          // the cluster was read at least once
+	Readable bool          // it could be read in the last cycle that tried
+	ReadAt   clock.Instant // when that was begun
+	LastSeen time.Time     // the same by the wall clock; zero: never
+
+	Server postgres.Status
+	Member dcs.Member // as published
+
+	// LeadsUntil is when nothing says any more that this member leads: the end
+	// of its lease, or of the pledges of all others. Compare it with the clock
+	// at the moment of the answer. Zero: it doesn't lead.
+	LeadsUntil clock.Instant
+	Failsafe   bool // it leads on the word of the other members
+
+	Settings Settings
+	Decision Decision
+	CycleAt  clock.Instant
+	NextAt   clock.Instant
+	Job      string // the long job under way; empty: none
+}
+
+// Leads says whether this member is the leader at now.
+func (r Report) Leads(now clock.Instant) bool { return now.Before(r.LeadsUntil) }
+
+// Decision is one decision of the agent, for people.
+type Decision struct {
+	At       time.Time `json:"at"`
+	Rule     string    `json:"rule"`
+	Reason   string    `json:"reason"`
+	Actions  []string  `json:"actions,omitempty"`
+	Verdicts []Verdict `json:"candidates,omitempty"`
+	Repeated int       `json:"repeated,omitempty"` // how often the same was decided again
+}
+
+// keptDecisions is how many different decisions are remembered.
+const keptDecisions = 100
+
+type reports struct {
+	mu        sync.Mutex
+	report    Report
+	decisions []Decision
+}
+
+func (r *reports) add(v view, d decision, a *Agent) {
+	entry := Decision{At: v.Wall, Rule: d.ID, Reason: d.Reason, Verdicts: d.Verdicts}
+	for _, act := range d.Actions {
+		if _, routine := act.(touch); !routine {
+			entry.Actions = append(entry.Actions, act.String())
+		}
+	}
+	report := Report{
+		Name: a.cfg.Name, Cluster: v.Store.Cluster, Known: v.Store.Received, Readable: v.Store.readable(), ReadAt: a.readAt,
+		Server: v.Server, Member: memberEntry(v, d), Settings: v.Settings, Decision: entry, CycleAt: v.Now, NextAt: d.Next,
+	}
+	if v.Store.Received {
+		report.LastSeen = v.Wall.Add(-v.Now.Sub(a.readAt))
+	}
+	if v.Job.running() {
+		report.Job = string(v.Job.Kind)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report = report
+	last := len(r.decisions) - 1
+	if last >= 0 && r.decisions[last].Rule == entry.Rule && r.decisions[last].Reason == entry.Reason {
+		entry.Repeated = r.decisions[last].Repeated + 1
+		entry.At = r.decisions[last].At
+		if len(entry.Actions) == 0 {
+			entry.Actions = r.decisions[last].Actions
+		}
+		r.decisions[last] = entry
+		return
+	}
+	if len(r.decisions) == keptDecisions {
+		r.decisions = r.decisions[1:]
+	}
+	r.decisions = append(r.decisions, entry)
+}
+
+func (r *reports) last() Decision {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.decisions) == 0 {
+		return Decision{}
+	}
+	return r.decisions[len(r.decisions)-1]
+}
+
+// Report returns what the agent knows. It never waits for the server or the store.
+func (a *Agent) Report() Report {
+	a.reports.mu.Lock()
+	r := a.reports.report
+	a.reports.mu.Unlock()
+	t := a.office.get()
+	p := a.pledges.look()
+	if t.held() && !t.Plan.End.IsZero() {
+		r.LeadsUntil = t.Plan.Timer
+		if p.Plan.Timer > r.LeadsUntil {
+			r.LeadsUntil, r.Failsafe = p.Plan.Timer, true
+		}
+	}
+	return r
+}
+
+// Refresh is Report with the server's state of this moment, for whoever compares
+// positions: a member that stands for election.
+func (a *Agent) Refresh(ctx context.Context) Report {
+	r := a.Report()
+	r.Server = a.cfg.PostgreSQL.Status(ctx)
+	return r
+}
+
+// Decisions are the last different decisions, oldest first.
+func (a *Agent) Decisions() []Decision {
+	a.reports.mu.Lock()
+	defer a.reports.mu.Unlock()
+	return append([]Decision(nil), a.reports.decisions...)
+}
+
+// Client is the agent's handle on its cluster.
+func (a *Agent) Client() *dcs.Client { return a.client }

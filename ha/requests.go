@@ -1,0 +1,139 @@
+package ha
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// requests are what operators asked of this member itself.
+type requests struct {
+	mu         sync.Mutex
+	now        request
+	waiting    []chan error // for the end of a restart
+	asked      []chan error // for the answer to a reinitialize
+	reloading  bool         // the server's files are to be written and read anew
+	configured bool         // the local configuration is another one
+}
+
+func (r *requests) look() request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+// Restart restarts the server in place and returns when it is up again.
+func (a *Agent) Restart(ctx context.Context) error {
+	r := &a.requests
+	done := make(chan error, 1)
+	r.mu.Lock()
+	r.now.Restart = true
+	r.waiting = append(r.waiting, done)
+	r.mu.Unlock()
+	a.Wake()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// restarted ends a restart for all who wait for it.
+func (r *requests) restarted(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now.Restart = false
+	for _, done := range r.waiting {
+		done <- err
+	}
+	r.waiting = nil
+}
+
+// Reinitialize makes this replica's data directory anew. It returns when that
+// has begun or was refused.
+func (a *Agent) Reinitialize(ctx context.Context, force, fromLeader bool) error {
+	r := &a.requests
+	if j := a.jobs.look(); j.running() {
+		if !force {
+			return errors.New(string(j.Kind) + " already in progress")
+		}
+		a.jobs.cancel()
+	}
+	done := make(chan error, 1)
+	r.mu.Lock()
+	r.now.Reinitialize, r.now.FromLeader = true, fromLeader
+	r.asked = append(r.asked, done)
+	r.mu.Unlock()
+	a.Wake()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answer tells whoever asked what became of it.
+func (r *requests) answer(a answer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var err error
+	if a.Err != "" {
+		err = errors.New(a.Err)
+	}
+	if a.Reinitialize != "" {
+		r.now.Reinitialize = false
+		for _, done := range r.asked {
+			done <- err
+		}
+		r.asked = nil
+	}
+}
+
+// Shutdown ends the agent in order: a leader hands over, then the server is
+// stopped and Run returns.
+func (a *Agent) Shutdown() {
+	r := &a.requests
+	r.mu.Lock()
+	if !r.now.Shutdown {
+		r.now.Shutdown, r.now.ShutdownAt = true, a.clock.Now()
+	}
+	r.mu.Unlock()
+	a.Wake()
+}
+
+// reload asks for the server's configuration files to be written and read anew.
+func (r *requests) reload() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reloading = true
+}
+
+// takeReload says whether that was asked for, once.
+func (r *requests) takeReload() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	asked := r.reloading
+	r.reloading = false
+	return asked
+}
+
+// Reload makes the agent call Config.Reconfigure again, since the local
+// configuration has changed, and the server read its files anew.
+func (a *Agent) Reload() {
+	r := &a.requests
+	r.mu.Lock()
+	r.configured, r.reloading = true, true
+	r.mu.Unlock()
+	a.Wake()
+}
+
+// takeConfigured says whether the local configuration has changed, once.
+func (r *requests) takeConfigured() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed := r.configured
+	r.configured = false
+	return changed
+}

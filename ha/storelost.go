@@ -1,0 +1,127 @@
+package ha
+
+import (
+	"time"
+
+	"github.com/regent-ha/regent/postgres"
+)
+
+// storeLost is for a store that can't be read in this cycle. An unreadable
+// cluster is never an absent one: nobody is elected, nothing is initialised.
+func storeLost(v view) decision {
+	s := v.Server
+	retry := min(v.Settings.LoopWait, time.Second)
+	switch {
+	case v.Job.running() && !v.Term.held():
+		return inJob(v, "store-lost/job").within(v, retry)
+	case s.Role != postgres.RolePrimary && s.State != postgres.StateStopped:
+		return say(v, "store-lost", "DCS is not accessible: %s", v.Store.Err).within(v, retry)
+	case s.Role != postgres.RolePrimary:
+		return storeLostStopped(v, retry)
+	case !v.Term.held() && !v.Pledges.bind(v.Now):
+		return demote(v, "store-lost/no-lease", "DCS is not accessible, and I have no lease: demoting self").within(v, retry)
+	}
+	return storeLostPrimary(v, retry)
+}
+
+// storeLostPrimary keeps a primary on while its lease lasts for certain, or
+// while all members have pledged to keep still. Else it demotes.
+func storeLostPrimary(v view, retry time.Duration) decision {
+	renewal := func(d decision) decision {
+		if v.Term.held() {
+			return d.with(renew{}).within(v, retry)
+		}
+		return d.within(v, retry)
+	}
+	switch {
+	case v.Now.Before(v.Term.Plan.Renew):
+		return say(v, "store-lost/lease", "DCS is not accessible (%s), my lease still lasts", v.Store.Err).at(v.Term.Plan.Renew).within(v, retry)
+	case v.Settings.Failsafe:
+		return failsafe(v, renewal)
+	case v.Now.Before(v.Term.Plan.GiveUp):
+		return renewal(say(v, "store-lost/retry", "DCS is not accessible (%s), trying to renew my lease", v.Store.Err)).at(v.Term.Plan.GiveUp)
+	}
+	return demote(v, "store-lost/demote", "demoted self because DCS is not accessible and I was a leader")
+}
+
+// failsafe asks every member of the map to pledge, as soon as a renewal is due
+// and couldn't be made, and goes on while all of them do.
+func failsafe(v view, renewal func(decision) decision) decision {
+	members := v.Store.Cluster.Failsafe.Members
+	if members[v.Self.Name] == "" {
+		return demoteAfter(v, renewal, "the failsafe map is missing or lacks me")
+	}
+	p := v.Pledges
+	due := p.Plan.Renew
+	d := say(v, "failsafe/ask", "DCS is not accessible (%s): asking all members to keep still", v.Store.Err)
+	switch {
+	case p.bind(v.Now) && v.Now.Before(due):
+		return renewal(say(v, "failsafe", "continue to run as a leader because failsafe mode is enabled and all members are accessible").at(due))
+	case p.Trying && (p.bind(v.Now) || v.Now.Before(v.Term.Plan.Timer)):
+		return renewal(d)
+	case p.bind(v.Now) || v.Now.Before(v.Term.Plan.Failsafe):
+		if next := p.Tried.Add(pledgeEvery); v.Now.Before(next) {
+			d.Reason += ", the last try failed: " + p.Err
+			return renewal(d.at(next))
+		}
+		return renewal(d.with(askPledges{others(members, v.Self.Name)}))
+	}
+	return demote(v, "failsafe/demote", "demoted self because DCS is not accessible and not all members have pledged: "+p.Err)
+}
+
+// pledgeEvery paces rounds of pledges that failed.
+const pledgeEvery = 500 * time.Millisecond
+
+func demoteAfter(v view, renewal func(decision) decision, why string) decision {
+	if v.Now.Before(v.Term.Plan.GiveUp) {
+		return renewal(say(v, "failsafe/no-map", "DCS is not accessible (%s), and there is no failsafe: %s", v.Store.Err, why).at(v.Term.Plan.GiveUp))
+	}
+	return demote(v, "failsafe/no-map/demote", "demoted self because DCS is not accessible, and there is no failsafe: "+why)
+}
+
+func others(members map[string]string, self string) map[string]string {
+	out := make(map[string]string, len(members))
+	for name, url := range members {
+		if name != self {
+			out[name] = url
+		}
+	}
+	return out
+}
+
+// storeLostStopped starts the server of a member that can be of use without the
+// store: in place under a lease that lasts, else read-only.
+func storeLostStopped(v view, retry time.Duration) decision {
+	switch {
+	case v.Job.running():
+		return inJob(v, "store-lost/job").within(v, retry)
+	case v.Server.Data != postgres.DataValid || !v.Store.Received:
+		return say(v, "store-lost/nothing-to-start", "DCS is not accessible: %s", v.Store.Err).within(v, retry)
+	case v.Memory.Handover.Reason != "":
+		return say(v, "store-lost/handed-over", "DCS is not accessible, after a %s: waiting", v.Memory.Handover.Reason).within(v, retry)
+	case v.Now.Before(v.Memory.Starts.Next):
+		return say(v, "store-lost/pause", "failed to start postgres: %s", v.Memory.Starts.Why).at(v.Memory.Starts.Next).within(v, retry)
+	case v.Term.held() && mayStartInPlace(v) && v.Now.Before(v.Term.Plan.GiveUp):
+		d := say(v, "store-lost/start", "DCS is not accessible, my lease still lasts: starting primary after failure")
+		d.Memory.Starts.Since = v.Now
+		return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
+	case v.Memory.Checked.Result == ancestryDiverged || foreign(v):
+		return say(v, "store-lost/out", "DCS is not accessible, and my WAL is not on the cluster's history: staying out").within(v, retry)
+	case wasPrimary(v) || v.Term.held():
+		return startAsStandby(v, "store-lost/standby", "DCS is not accessible: starting read-only", postgres.Upstream{}).within(v, retry)
+	}
+	return startAsStandby(v, "store-lost/standby", "DCS is not accessible: starting read-only", lastUpstream(v)).within(v, retry)
+}
+
+// lastUpstream is whom the last known cluster says to follow.
+func lastUpstream(v view) postgres.Upstream {
+	if v.Store.Cluster.Leader == nil || v.Store.Cluster.Leader.Name == v.Self.Name {
+		return postgres.Upstream{}
+	}
+	up, _ := upstreamOf(v)
+	return up
+}
+
+// failsafeKeep is for how long a member that is gone stays in the failsafe map:
+// well beyond a restart.
+func failsafeKeep(v view) time.Duration { return 5 * v.Settings.TTL }

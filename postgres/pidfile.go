@@ -1,0 +1,51 @@
+package postgres
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// pidFile is the content of postmaster.pid (PostgreSQL's miscadmin.h, "lock file
+// contents"). The lines after the third appear while the server starts.
+type pidFile struct {
+	pid       int // negative: of a single-user server
+	started   time.Time
+	port      int
+	socketDir string // empty: no unix socket
+	listen    string // the first address, "*" for all; empty: no TCP
+	status    string // "starting", "stopping", "ready", "standby"
+}
+
+// readPidFile reads the data directory's lock file; none is the zero pidFile.
+func (s *Server) readPidFile() (pidFile, error) {
+	content, err := os.ReadFile(s.dataPath("postmaster.pid"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return pidFile{}, nil
+	}
+	if err != nil {
+		return pidFile{}, err
+	}
+	return parsePidFile(string(content)), nil
+}
+
+func parsePidFile(content string) pidFile {
+	lines := strings.Split(content, "\n")
+	line := func(i int) string {
+		if i < len(lines) {
+			return strings.TrimSpace(lines[i])
+		}
+		return ""
+	}
+	var f pidFile
+	f.pid, _ = strconv.Atoi(line(0))
+	if sec, err := strconv.ParseInt(line(2), 10, 64); err == nil {
+		f.started = time.Unix(sec, 0)
+	}
+	f.port, _ = strconv.Atoi(line(3))
+	f.socketDir, f.listen, f.status = line(4), line(5), line(7)
+	return f
+}

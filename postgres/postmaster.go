@@ -1,0 +1,136 @@
+package postgres
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/regent-ha/regent/clock"
+)
+
+// postmaster is the running server of the data directory, our child or not.
+type postmaster struct {
+	*process
+	gone  chan struct{} // closed when it died
+	found clock.Instant // when it was started or adopted by us
+}
+
+func (p *postmaster) dead() bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return p.process.dead()
+	}
+}
+
+// Exited gets a hint each time the postmaster's end was noticed, which is at
+// once, whether the postmaster is our child or was adopted.
+func (s *Server) Exited() <-chan struct{} { return s.exited }
+
+// running returns the postmaster of the data directory, adopting one that was
+// started by somebody else; nil: there is none.
+func (s *Server) running() (*postmaster, error) {
+	s.pmMu.Lock()
+	defer s.pmMu.Unlock()
+	if s.pm != nil && !s.pm.dead() {
+		return s.pm, nil
+	}
+	s.pm = nil
+	proc, err := s.findPostmaster()
+	if proc == nil || err != nil {
+		return nil, err
+	}
+	return s.adopt(proc), nil
+}
+
+// adopt watches a postmaster from now on. s.pmMu is held.
+func (s *Server) adopt(proc *process) *postmaster {
+	pm := &postmaster{process: proc, gone: make(chan struct{}), found: s.clock.Now()}
+	s.pm = pm
+	s.watchers.Go(func() {
+		defer proc.close()
+		if proc.wait() != nil {
+			return // Close
+		}
+		close(pm.gone)
+		select {
+		case s.exited <- struct{}{}:
+		default:
+		}
+	})
+	return pm
+}
+
+// findPostmaster looks for a running server: by its lock file, whose number may
+// be another process's by now, and else among all processes, since a lock file
+// may have been removed or not be there yet.
+func (s *Server) findPostmaster() (*process, error) {
+	lock, err := s.readPidFile()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := inodeOf(s.opts.DataDir)
+	if err != nil {
+		return nil, ignoreNotExist(err)
+	}
+	if proc, err := s.openServer(max(lock.pid, -lock.pid), dir); proc != nil || err != nil {
+		return proc, err
+	}
+	all, err := s.serverProcesses()
+	if err != nil {
+		return nil, err
+	}
+	for _, pid := range all {
+		if isChildTitle(title(pid)) {
+			continue
+		}
+		if proc, err := s.openServer(pid, dir); proc != nil || err != nil {
+			return proc, err
+		}
+	}
+	return nil, nil
+}
+
+// openServer returns a handle on pid if it is a living process of the server in
+// dir; else nil.
+func (s *Server) openServer(pid int, dir inode) (*process, error) {
+	proc, err := openProcess(pid)
+	if err != nil {
+		return nil, ignoreDone(err)
+	}
+	// Only what is seen while the handle's process lives is about that process.
+	if !isServer(pid, dir, s.serverNames()) || proc.dead() {
+		proc.close()
+		return nil, nil
+	}
+	return proc, nil
+}
+
+// serverProcesses lists every process of the data directory's server: those of
+// its owner that work in it and whose executable is PostgreSQL's. Shells,
+// archive commands and backup tools are none.
+func (s *Server) serverProcesses() ([]int, error) {
+	dir, err := inodeOf(s.opts.DataDir)
+	if err != nil {
+		return nil, ignoreNotExist(err)
+	}
+	uid, err := owner(s.opts.DataDir)
+	if err != nil {
+		return nil, ignoreNotExist(err)
+	}
+	all, err := pids(uid)
+	if err != nil {
+		return nil, err
+	}
+	names := s.serverNames()
+	return slices.DeleteFunc(all, func(pid int) bool { return !isServer(pid, dir, names) }), nil
+}
+
+func (s *Server) serverNames() []string {
+	return []string{"postgres", "postmaster", filepath.Base(s.program("postgres"))}
+}
+
+// isChildTitle says whether a command line is that of a postmaster's child,
+// which overwrites what it inherited with "postgres: " and what it does.
+func isChildTitle(title string) bool { return strings.HasPrefix(title, "postgres: ") }

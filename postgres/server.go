@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/regent-ha/regent/clock"
+)
+
+// Server manages the PostgreSQL in one data directory. Its methods may be called
+// from several goroutines, but those that change what the directory holds or
+// what runs on it exclude one another by the caller's care: an agent has one job.
+type Server struct {
+	opts  Options
+	log   *slog.Logger
+	clock clock.Clock
+
+	control *controlFile
+
+	mu       sync.Mutex // guards settings
+	settings Settings
+
+	pmMu   sync.Mutex // guards pm
+	pm     *postmaster
+	exited chan struct{}
+
+	session   session
+	answersMu sync.Mutex // guards answers
+	answers   answers
+
+	life     context.Context // ends with Close
+	end      context.CancelFunc
+	watchers sync.WaitGroup
+}
+
+// New returns a Server for one data directory. It doesn't touch the directory
+// nor look for a running server yet. The error names the field that is wrong.
+func New(o Options, s Settings) (*Server, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	srv := &Server{opts: o, log: o.Logger, clock: o.Clock, exited: make(chan struct{}, 1)}
+	if err := srv.Configure(s); err != nil {
+		return nil, err
+	}
+	srv.control = &controlFile{program: srv.program("pg_controldata"), dataDir: o.DataDir}
+	srv.session.busy = make(chan struct{}, 1)
+	srv.life, srv.end = context.WithCancel(context.Background())
+	return srv, nil
+}
+
+// Close gives up what the Server holds: connections and the watch over the
+// postmaster. It doesn't stop the postmaster, which a new Server adopts. Other
+// calls must have ended.
+func (s *Server) Close() {
+	s.end()
+	s.session.wires.closeAll()
+	s.closeSession(context.Background())
+	s.pmMu.Lock()
+	if s.pm != nil {
+		s.pm.close()
+	}
+	s.pmMu.Unlock()
+	s.watchers.Wait()
+}
+
+// Configure sets what the next start, clone or Reload uses.
+func (s *Server) Configure(settings Settings) error {
+	if err := settings.validate(); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settings = settings
+	return nil
+}
+
+// current is a copy of the settings. Its maps and slices are not to be changed.
+func (s *Server) current() Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings
+}
+
+// readControl reads the control file.
+func (s *Server) readControl(ctx context.Context) (*Control, error) { return s.control.read(ctx) }
+
+// program is the path of one of PostgreSQL's programs, by its usual name.
+func (s *Server) program(name string) string {
+	if other := s.opts.BinNames[name]; other != "" {
+		name = other
+	}
+	return filepath.Join(s.opts.BinDir, name)
+}
+
+// configDir is where PostgreSQL's configuration files lie.
+func (s *Server) configDir() string {
+	if s.opts.ConfigDir != "" {
+		return s.opts.ConfigDir
+	}
+	return s.opts.DataDir
+}
+
+func (o Options) complete() (Options, error) {
+	if o.Name == "" {
+		return o, fmt.Errorf("Options.Name is empty: it must name the member")
+	}
+	if !filepath.IsAbs(o.DataDir) {
+		return o, fmt.Errorf("Options.DataDir is %q: it must be an absolute path", o.DataDir)
+	}
+	o.DataDir = filepath.Clean(o.DataDir)
+	if o.ConfigBaseName == "" {
+		o.ConfigBaseName = "postgresql"
+	}
+	if o.PassFile == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return o, fmt.Errorf("Options.PassFile is empty and there is no home directory for it: %w", err)
+		}
+		o.PassFile = filepath.Join(home, "pgpass")
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return o, nil
+}

@@ -1,0 +1,170 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// heartbeatParameters are those of the connection that is kept for Status.
+func heartbeatParameters() map[string]string {
+	return map[string]string{
+		"application_name":         "Patroni heartbeat",
+		"statement_timeout":        "2000",
+		"search_path":              "pg_catalog",
+		"pg_stat_statements.track": "none",
+	}
+}
+
+// session is the connection to the running server that is kept from one query
+// to the next. One query uses it at a time.
+type session struct {
+	busy  chan struct{} // holds one token while somebody uses conn
+	conn  *pgx.Conn
+	of    *postmaster // that conn leads to
+	wires wires
+}
+
+// query runs f on the kept connection, which it opens first where there is none.
+// It is given up with an error that broke it.
+func (s *Server) query(ctx context.Context, pm *postmaster, f func(*pgx.Conn) error) error {
+	select {
+	case s.session.busy <- struct{}{}:
+		defer func() { <-s.session.busy }()
+	case <-ctx.Done():
+		return fmt.Errorf("another query is still under way: %w", context.Cause(ctx))
+	}
+	if c := s.session.conn; c != nil && (c.IsClosed() || s.session.of != pm) {
+		s.session.drop()
+	}
+	if s.session.conn == nil {
+		conn, err := s.connect(ctx, heartbeatParameters())
+		if err != nil {
+			return err
+		}
+		s.session.conn, s.session.of = conn, pm
+		s.answered(pm)
+	}
+	err := f(s.session.conn)
+	if s.session.conn.IsClosed() {
+		s.session.drop()
+	}
+	return err
+}
+
+// drop gives the connection up without waiting for the server.
+func (k *session) drop() {
+	if k.conn != nil {
+		done, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = k.conn.Close(done)
+		k.conn, k.of = nil, nil
+	}
+}
+
+// closeSession gives the kept connection up, so that a server that is asked to
+// stop doesn't find it.
+func (s *Server) closeSession(ctx context.Context) {
+	select {
+	case s.session.busy <- struct{}{}:
+		s.session.drop()
+		<-s.session.busy
+	case <-ctx.Done():
+	}
+}
+
+// connect opens a connection to the running server as superuser.
+func (s *Server) connect(ctx context.Context, parameters map[string]string) (*pgx.Conn, error) {
+	settings := s.current()
+	host, port, err := s.address(settings)
+	if err != nil {
+		return nil, err
+	}
+	config, err := settings.connConfig(settings.Superuser, host, port, parameters)
+	if err != nil {
+		return nil, err
+	}
+	config.DialFunc = s.session.wires.dial
+	return pgx.ConnectConfig(ctx, config)
+}
+
+// address is where the running server listens, by its own lock file: its port
+// and sockets may be other ones than those configured since its start.
+func (s *Server) address(settings Settings) (host string, port int, err error) {
+	host, port, err = settings.localAddress(settings.UseUnixSocket)
+	if err != nil {
+		return "", 0, err
+	}
+	lock, err := s.readPidFile()
+	if err != nil || lock.port == 0 {
+		return host, port, nil //nolint:nilerr // the configured ones are as good a guess
+	}
+	switch {
+	case lock.socketDir != "" && (settings.UseUnixSocket || lock.listen == ""):
+		host = lock.socketDir
+	case settings.UseUnixSocket:
+		host, _, _ = settings.localAddress(false)
+	}
+	return host, lock.port, nil
+}
+
+// wires are the sockets of all connections under way. pgx closes a broken one
+// in the background, which may take long where nobody answers: closing the
+// sockets ends that.
+type wires struct {
+	mu     sync.Mutex
+	open   map[net.Conn]struct{}
+	closed bool
+}
+
+func (w *wires) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		_ = c.Close()
+		return nil, net.ErrClosed
+	}
+	if w.open == nil {
+		w.open = make(map[net.Conn]struct{})
+	}
+	wire := &wire{Conn: c, of: w}
+	w.open[wire] = struct{}{}
+	return wire, nil
+}
+
+func (w *wires) closeAll() {
+	w.mu.Lock()
+	w.closed = true
+	open := w.open
+	w.open = nil
+	w.mu.Unlock()
+	for c := range open {
+		_ = c.Close()
+	}
+}
+
+type wire struct {
+	net.Conn
+	of *wires
+}
+
+func (c *wire) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// oneLine is an error without the line breaks of pgx's.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
