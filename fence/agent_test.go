@@ -1,0 +1,3 @@
+package fence
+
+func agentProgram() {}
