@@ -38,6 +38,9 @@ type EtcdCluster struct {
 	Members []*EtcdMember
 	// TLS is what clients connect with; nil without EtcdOptions.TLS.
 	TLS *tls.Config
+	// Certificates is the folder with ca.crt, client.crt and client.key that TLS
+	// was made of; empty without it.
+	Certificates string
 	// Username and Password of a client; empty without EtcdOptions.Password.
 	Username, Password string
 }
@@ -66,7 +69,7 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	if o.TLS {
 		scheme = "https"
 		ca := newAuthority(tb, dir)
-		c.TLS = ca.clientConfig(tb)
+		c.TLS, c.Certificates = ca.clientConfig(tb), dir
 		certificates = ca.serverArgs(tb)
 	}
 	c.plan(tb, program, scheme, dir, o, certificates)
