@@ -108,6 +108,9 @@ func (s *Server) prepare(ctx context.Context, up Upstream, control *Control) (st
 	if _, err := s.writeConfig(settings, c.file, recovery); err != nil {
 		return start{}, fmt.Errorf("write the configuration: %w", err)
 	}
+	if err := s.copyConfig(); err != nil {
+		return start{}, fmt.Errorf("copy the configuration: %w", err)
+	}
 	s.follows(up)
 	return start{arguments: c.args, raised: c.raised}, nil
 }
