@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 )
@@ -19,6 +20,9 @@ type Record struct {
 	Number   uint64        `json:"number"`    // of the arm that goes with it
 	Fast     clock.Instant `json:"fast"`      // as in that arm
 	Kill     clock.Instant `json:"kill"`      // as in that arm
+	Since    clock.Instant `json:"since"`     // when the request that last extended the grant was sent
+	For      time.Duration `json:"for"`       // what the store granted then, in nanoseconds
+	Writable bool          `json:"writable"`  // the server was started in place or promoted under this grant
 	Member   string        `json:"member"`    // who won it
 	SystemID string        `json:"system_id"` // PostgreSQL's system identifier, decimal; empty while a bootstrap has none
 	BootID   string        `json:"boot_id"`
