@@ -74,6 +74,8 @@ func leadInJob(v view) decision {
 // leadStopped is for a leader whose server has died under it.
 func leadStopped(v view) decision {
 	switch {
+	case v.Memory.Bootstrap && v.Now.Before(v.Memory.Starts.Next):
+		return say(v, "bootstrap/start/pause", "failed to start postgres: %s", v.Memory.Starts.Why).at(v.Memory.Starts.Next)
 	case v.Memory.Bootstrap:
 		d := say(v, "bootstrap/start", "starting the new cluster for the first time")
 		d.Memory.Starts.Since = v.Now
