@@ -13,6 +13,8 @@ import (
 func dataFirst(v view) (decision, bool) {
 	s := v.Server
 	switch {
+	case v.Job.running() && s.Role == postgres.RolePrimary:
+		return demote(v, "job/primary", "demoting self because I do not have the lock"), true
 	case v.Job.running():
 		return inJob(v, "job"), true
 	case s.Role == postgres.RoleReplica && !v.Memory.Promoting.IsZero():

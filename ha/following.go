@@ -36,6 +36,8 @@ func strangeGrant(v view) decision {
 	}
 	s := v.Server
 	switch {
+	case v.Term.Unsettled && s.Role == postgres.RoleReplica && !v.Pledged.binds(v.Now):
+		return say(v, "strange-grant/unsettled", "the leader key has my name, and a try of mine got no answer: trying again").with(acquire{}).within(v, 0)
 	case s.Role == postgres.RolePrimary:
 		return demote(v, "strange-grant/primary", "the leader key has my name, and its grant is not one of mine: demoting self until it ends")
 	case s.State == postgres.StateStopped:
