@@ -94,7 +94,7 @@ func eventually(tb testing.TB, what string, done func() bool) {
 		if time.Now().After(end) {
 			tb.Fatalf("not within 20 s: %s", what)
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
