@@ -2,6 +2,7 @@ package fence
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -35,7 +36,7 @@ func FuzzCoreLaws(f *testing.F) { f.Fuzz(rapid.MakeFuzz(checkLaws)) }
 func checkLaws(t *rapid.T) {
 	w := &world{t: t, now: 1, server: None, spent: map[string]bool{}}
 	w.step(Started{Server: None, Data: "D", AnswerIn: 5})
-	for range rapid.IntRange(1, 60).Draw(t, "steps") {
+	for range rapid.IntRange(1, 100).Draw(t, "steps") {
 		w.now += clock.Instant(rapid.SampledFrom([]int64{0, 0, 1, 3, 10, int64(linger)}).Draw(t, "passed"))
 		w.step(w.event())
 		if w.exited {
@@ -121,6 +122,11 @@ func (w *world) step(e Event) {
 	if again := twin.Step(w.now, e); !reflect.DeepEqual(again, effects) || twin != w.core {
 		w.t.Fatalf("same core, same event, another answer: %v and %v", effects, again)
 	}
+	if cause := w.cause(before, e); !cause && slices.Contains(effects, Effect(Kill{})) {
+		if a, ok := e.(ArmAsked); !ok || w.now.Before(a.Arm.Kill) {
+			w.t.Fatalf("%T killed for no reason: in force %+v, held %v", e, w.inForce, w.held)
+		}
+	}
 	fired := w.kills(effects)
 	w.answered(before, e, effects, fired)
 	w.due(e)
@@ -133,6 +139,13 @@ func (w *world) step(e Event) {
 	if w.server == Writable && w.pending == nil && !w.killing && w.core.State().Arm.Kill.IsZero() && !w.held && !w.core.Watching() {
 		w.t.Fatalf("a writable server that nobody watches: %+v", w.core.State())
 	}
+}
+
+// cause says whether the event may kill.
+func (w *world) cause(before Core, e Event) bool {
+	due := !w.inForce.Kill.IsZero() && !w.held && !w.now.Before(w.inForce.Kill)
+	seen, _ := e.(Looked)
+	return due || before.killing || before.Watching() && seen.Server == Writable
 }
 
 // kills takes the effects that aren't answers, and checks their order.
@@ -202,10 +215,7 @@ func (w *world) answered(before Core, e Event, effects []Effect, fired bool) {
 		want = 1
 		if accepted {
 			w.count(e.Number)
-			w.held = !before.fired
-			if before.fired {
-				w.inForce = Arm{}
-			}
+			w.held = true
 		}
 	case LaunchAsked:
 		want = 1
