@@ -21,8 +21,7 @@ func (s *Server) standbyConf(settings Settings, up Upstream, major int) (map[str
 			}
 		}
 	}
-	delete(conf, "primary_conninfo")
-	delete(conf, "primary_slot_name")
+	conf["primary_conninfo"], conf["primary_slot_name"] = "", ""
 	for _, target := range []string{"", "_lsn", "_name", "_time", "_xid"} {
 		conf["recovery_target"+target] = ""
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 )
@@ -43,6 +44,12 @@ type Server struct {
 	looking *flight
 	looks   sync.WaitGroup
 
+	callbacks       callbacks
+	reloadCallbacks callbacks
+	calls           sync.WaitGroup // of callbacks
+	callbackLife    context.Context
+	endCallbacks    context.CancelFunc
+
 	life     context.Context // ends with Close
 	end      context.CancelFunc
 	watchers sync.WaitGroup
@@ -62,13 +69,18 @@ func New(o Options, s Settings) (*Server, error) {
 	srv.control = &controlFile{program: srv.program("pg_controldata"), dataDir: o.DataDir}
 	srv.session.busy = make(chan struct{}, 1)
 	srv.life, srv.end = context.WithCancel(context.Background())
+	srv.callbackLife, srv.endCallbacks = context.WithCancel(context.Background())
 	return srv, nil
 }
 
 // Close gives up what the Server holds: connections and the watch over the
-// postmaster. It doesn't stop the postmaster, which a new Server adopts. Other
-// calls must have ended.
+// postmaster. Callbacks get a moment to end. It doesn't stop the postmaster,
+// which a new Server adopts. Other calls must have ended.
 func (s *Server) Close() {
+	patience := time.AfterFunc(callbackPatience, s.endCallbacks)
+	s.calls.Wait()
+	patience.Stop()
+	s.endCallbacks()
 	s.end()
 	s.session.wires.closeAll()
 	s.closeSession(context.Background())

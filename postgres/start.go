@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 )
 
 // StartPrimary starts a server that may take writes. It returns when the
@@ -107,6 +108,9 @@ func (s *Server) prepare(ctx context.Context, up Upstream, control *Control) (st
 	if _, err := s.writeConfig(settings, c.file, recovery); err != nil {
 		return start{}, fmt.Errorf("write the configuration: %w", err)
 	}
+	if err := s.copyConfig(); err != nil {
+		return start{}, fmt.Errorf("copy the configuration: %w", err)
+	}
 	s.follows(up)
 	return start{arguments: c.args, raised: c.raised}, nil
 }
@@ -142,6 +146,12 @@ func (s *Server) command(c start) (Command, error) {
 		args = append(args, "--"+p)
 	}
 	launch := Command{Path: path, Args: args, Env: serverEnv(), Dir: s.opts.DataDir, Log: s.logFile()}
+	// No server runs here, so a process that a stale lock file names is another
+	// one. The postmaster can't know and would refuse, unless it is told that
+	// this number is of its parent's parent (PostgreSQL's CreateLockFile).
+	if lock, err := s.readPidFile(); err == nil && lock.pid > 0 {
+		launch.Env = append(launch.Env, "PG_GRANDPARENT_PID="+strconv.Itoa(lock.pid))
+	}
 	if c.permit != nil {
 		launch.Writable, launch.Permit = true, *c.permit
 	}

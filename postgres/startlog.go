@@ -54,14 +54,7 @@ func copyFile(from, to string) error {
 	return out.Close()
 }
 
-// launched remembers where the log of a start begins, and ran that the server
-// of that start let us in.
-func (s *Server) launched(pm *postmaster, logFrom int64) {
-	s.pmMu.Lock()
-	defer s.pmMu.Unlock()
-	s.launch = launchRecord{of: pm, logFrom: logFrom}
-}
-
+// ran remembers that a server let us in.
 func (s *Server) ran(pm *postmaster) {
 	s.pmMu.Lock()
 	defer s.pmMu.Unlock()

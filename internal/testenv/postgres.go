@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +24,7 @@ type Postgres struct {
 
 	tb  testing.TB
 	cmd *exec.Cmd
-	log bytes.Buffer
+	log string
 }
 
 var clusters struct {
@@ -39,6 +38,7 @@ var clusters struct {
 func NewPostgres(tb testing.TB) *Postgres {
 	tb.Helper()
 	p := &Postgres{Bin: PostgresBin(tb), Dir: filepath.Join(ShortTempDir(tb), "data"), Port: Port(tb), tb: tb}
+	p.log = p.Dir + ".log"
 	CopyCluster(tb, p.Dir)
 	conf := fmt.Sprintf("listen_addresses = '127.0.0.1'\nport = %d\nunix_socket_directories = '%s'\n", p.Port, filepath.Dir(p.Dir))
 	p.Append("postgresql.conf", conf)
@@ -98,9 +98,13 @@ func (p *Postgres) Append(file, lines string) {
 // or with the test's process.
 func (p *Postgres) Start(args ...string) {
 	p.tb.Helper()
-	p.log.Reset()
+	log, err := os.Create(p.log)
+	if err != nil {
+		p.tb.Fatalf("testenv: %v", err)
+	}
+	defer log.Close()
 	p.cmd = exec.Command(filepath.Join(p.Bin, "postgres"), append([]string{"-D", p.Dir}, args...)...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGQUIT}
 	if err := p.cmd.Start(); err != nil {
 		p.tb.Fatalf("testenv: %v", err)
@@ -113,7 +117,7 @@ func (p *Postgres) Start(args ...string) {
 	}
 	for deadline := time.Now().Add(30 * time.Second); !ready(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			p.tb.Fatalf("testenv: PostgreSQL doesn't take connections; its log:\n%s", p.log.String())
+			p.tb.Fatalf("testenv: PostgreSQL doesn't take connections; its log:\n%s", p.Log())
 		}
 	}
 }
@@ -122,6 +126,12 @@ func (p *Postgres) Start(args ...string) {
 func (p *Postgres) Stop() {
 	p.tb.Helper()
 	p.end(p.cmd, syscall.SIGINT)
+}
+
+// Log is what it has written since it was started last.
+func (p *Postgres) Log() string {
+	text, _ := os.ReadFile(p.log)
+	return string(text)
 }
 
 // PID is the postmaster's.
