@@ -83,8 +83,8 @@ func (s *Server) rewind(ctx context.Context, up Upstream) error {
 
 // rewindable looks at our own side.
 func (s *Server) rewindable(ctx context.Context) error {
-	if running, err := s.serverProcesses(); err != nil || len(running) > 0 {
-		return errors.Join(err, stillRunning(running))
+	if err := s.idle(ctx); err != nil {
+		return err
 	}
 	state, err := s.dataState()
 	if err != nil {
