@@ -154,6 +154,9 @@ func clone(v view) decision {
 		}
 	}
 	up, reachable := memberUpstream(v, source)
+	if !dcs.ValidSystemID(c.Initialize.SystemID) {
+		return say(v, "clone/bootstrapping", "waiting for leader to bootstrap: %s is at it", c.Leader.Name)
+	}
 	if !ok || !reachable || source.State != "running" || source.Name == c.Leader.Name && source.Role != "primary" && source.Role != "standby_leader" {
 		return say(v, "clone/not-ready", "waiting for leader to bootstrap: %s can't be cloned from yet", c.Leader.Name)
 	}

@@ -181,6 +181,7 @@ type memory struct {
 	Starts     starts
 	Rewinds    tries
 	Clones     tries
+	Follows    tries
 	Promoting  clock.Instant // when the promotion was requested; zero: none is under way
 	History    uint32        // the timeline whose history we have published
 	Failsafe   string        // digest of the failsafe map as we published it

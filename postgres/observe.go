@@ -20,7 +20,7 @@ func (s *Server) Status(ctx context.Context) Status {
 		st.Problem = err.Error()
 		return st
 	}
-	st.Data, st.Standby, st.Control = l.data, l.standby, l.control
+	st.Data, st.Standby, st.Backup, st.Control = l.data, l.standby, l.backup, l.control
 	st.ServerVersion = l.version * 10000
 	if l.control != nil {
 		st.SystemID = l.control.SystemID
