@@ -1,8 +1,11 @@
 package fence
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -80,11 +83,13 @@ func TestLastNumberSetsTheDeadline(t *testing.T) {
 func TestFrozenGuardFiresWhenItThaws(t *testing.T) {
 	n := newNode(t)
 	g := n.connect()
-	a := n.arm(1, "A", 2*time.Second, 2*time.Second)
+	a := n.arm(1, "A", 4*time.Second, 4*time.Second)
 	n.lead(g, a)
 	w := n.writers(2)
 	guard := n.guardPID()
 	syscall.Kill(guard, syscall.SIGSTOP)
+	// The signal is on its way; a thread may still answer.
+	eventually(t, "the guard is frozen", func() bool { return allStopped(guard) })
 	renewed := make(chan error, 1)
 	go func() { renewed <- g.Arm(soon(t), n.arm(2, "A", time.Minute, time.Minute)) }()
 	until(a.Kill.Add(time.Second))
@@ -244,4 +249,17 @@ func TestDisarm(t *testing.T) {
 	if s := n.state(); s.Armed() || s.Server != Standby || s.Fired {
 		t.Errorf("state is %+v", s)
 	}
+}
+
+// allStopped says whether no thread of the process runs.
+func allStopped(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, thread := range threads {
+		text, rerr := os.ReadFile(thread)
+		state := bytes.LastIndexByte(text, ')') + 2
+		if rerr != nil || state >= len(text) || text[state] != 'T' {
+			return false
+		}
+	}
+	return err == nil && len(threads) > 0
 }
