@@ -14,7 +14,7 @@ var ErrPrePromote = errors.New("the pre_promote command failed")
 
 // Promote ends recovery. It returns when the server took the request on, and
 // does nothing after notAfter. The end of recovery is seen by Status or
-// AwaitPrimary. A server that is a primary already stays one.
+// AwaitPrimary. To a primary it does nothing.
 //
 // What pg_promote(false) does is done here without a connection: the signal file
 // and SIGUSR1 (PostgreSQL documentation, "Failover"). It needs no free session
@@ -52,8 +52,6 @@ func (s *Server) promote(ctx context.Context, notAfter clock.Instant) error {
 	switch {
 	case lock.pid != pm.pid || pm.dead():
 		return errors.New("the server that was to be promoted doesn't run any more")
-	case lock.status == "ready":
-		return nil // out of recovery
 	case lock.status == "stopping":
 		return errors.New("the server is shutting down")
 	}
