@@ -25,6 +25,14 @@ type controlFile struct {
 	last  Control
 }
 
+// States of a cluster, as pg_controldata prints them.
+const (
+	shutDown           = "shut down"
+	shutDownInRecovery = "shut down in recovery"
+	inArchiveRecovery  = "in archive recovery"
+	inProduction       = "in production"
+)
+
 // A server writes its control file in place: a read beside the write may see
 // half of it. Then it is read again.
 const (
