@@ -55,7 +55,7 @@ func (f *fixture) follow(p *fixture) {
 	p.catchUp(f)
 	const all = "SELECT string_agg(i::text, ',' ORDER BY i) FROM t"
 	if ours, theirs := f.text(all), p.text(all); ours != theirs {
-		f.t.Errorf("%s has %s, %s has %s", f.options.Name, ours, p.options.Name, theirs)
+		f.t.Errorf("%s has %.100s, %s has %.100s", f.options.Name, ours, p.options.Name, theirs)
 	}
 }
 
@@ -229,17 +229,56 @@ func TestTwinPromotions(t *testing.T) {
 	if got := p.compareWith(a); got.Diverged {
 		t.Errorf("the former primary: %+v", got)
 	}
-	b.follow2(a, t)
+	b.rewindUseless(a)
 }
 
-// follow2 rewinds and follows.
-func (f *fixture) follow2(p *fixture, t *testing.T) {
-	t.Helper()
-	if err := f.Rewind(testContext(t), p.upstream("")); err != nil {
-		t.Logf("pg_rewind can't help twins: %v", err)
-		return
+// rewindUseless: pg_rewind would call that success and do nothing.
+func (f *fixture) rewindUseless(p *fixture) {
+	f.t.Helper()
+	err := f.Rewind(testContext(f.t), p.upstream(""))
+	if !errors.Is(err, ErrRewindUseless) {
+		f.t.Fatalf("got %v", err)
 	}
-	f.follow(p)
+	f.t.Log(err)
+	if state, err := f.dataState(); state != DataValid || err != nil {
+		f.t.Errorf("%s %v", state, err)
+	}
+}
+
+// TestTwinsInThePast: of twins one was promoted once more, so that numbers tell
+// them apart and pg_rewind would go to work.
+func TestTwinsInThePast(t *testing.T) {
+	p, a := pair(t, nil)
+	b := p.newReplica("r2", nil)
+	p.stop()
+	a.promoted()
+	b.promoted()
+	a.sql("INSERT INTO t SELECT generate_series(2, 3000)", "CHECKPOINT")
+	b.sql("INSERT INTO t VALUES (9)", "CHECKPOINT")
+	a.stop()
+	must(t, a.StartStandby(testContext(t), Upstream{}))
+	a.await("replica", runs(RoleReplica))
+	a.promoted()
+	a.sql("INSERT INTO t VALUES (4)", "CHECKPOINT")
+	b.stop()
+	if got := b.compareWith(a); !got.Diverged {
+		t.Errorf("timeline 2 of its own: %+v", got)
+	}
+	b.rewindUseless(a)
+	// And b promoted too: both left timeline 2, each its own, for another.
+	must(t, b.StartStandby(testContext(t), Upstream{}))
+	b.await("replica", runs(RoleReplica))
+	b.promoted()
+	b.sql("INSERT INTO t VALUES (5)")
+	b.stop()
+	must(t, b.StartStandby(testContext(t), Upstream{}))
+	b.await("replica", runs(RoleReplica))
+	b.promoted()
+	b.stop()
+	if got := b.compareWith(a); !got.Diverged {
+		t.Errorf("timelines 2 and 3 of its own: %+v", got)
+	}
+	b.rewindUseless(a)
 }
 
 func TestPromotedAtOtherPlacesSameNumber(t *testing.T) {
@@ -258,7 +297,9 @@ func TestPromotedAtOtherPlacesSameNumber(t *testing.T) {
 	if got := b.compareWith(a); !got.Diverged {
 		t.Errorf("timeline 2 twice, from other places: %+v", got)
 	}
-	must(t, b.Rewind(testContext(t), a.upstream("")))
+	b.rewindUseless(a)
+	must(t, b.SetAside(testContext(t)))
+	must(t, b.Clone(testContext(t), a.upstream("r2"), nil))
 	b.follow(a)
 }
 
