@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -60,6 +61,9 @@ func parseBootstrap(s *section) *Bootstrap {
 func (b *Bootstrap) checkDCS(s *section) {
 	if len(b.DCS) == 0 {
 		return
+	}
+	if _, err := json.Marshal(b.DCS); err != nil {
+		s.bad("dcs", "can't be written as JSON: %v", err)
 	}
 	pg := newSection(s.key("dcs.postgresql"), b.DCS["postgresql"], s.report)
 	settings := pg.shared(false)

@@ -26,9 +26,13 @@ type Config struct {
 
 	ProxyAddress string // where clients reach this PostgreSQL through a pooler, host:port; empty: none
 
-	values   map[string]any // as they were read, old spellings renamed
-	warnings []Warning      // that Load gave
+	local    *tree     // as it was read
+	warnings []Warning // that Load gave
 }
+
+// tree is a configuration as it was read, old spellings renamed. It has the
+// secrets as plain text: behind a pointer, no verb of fmt prints it.
+type tree struct{ values map[string]any }
 
 // Fence is how much the agent relies on the guard.
 type Fence string
@@ -66,7 +70,7 @@ func Load(path string, env []string) (*Config, []Warning, error) {
 		return nil, r.warnings, err
 	}
 	renameFormer(values)
-	c := &Config{values: values}
+	c := &Config{local: &tree{values}}
 	c.parse(newSection("", values, r))
 	warnings, err := r.result()
 	if err != nil {

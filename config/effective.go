@@ -32,7 +32,7 @@ func (c *Config) Effective(dynamic map[string]any, floors ha.Floors) (Settings, 
 	r := &report{}
 	var s Settings
 	s.Cluster = clusterSettings(dynamic, floors, r)
-	local, _ := c.values["postgresql"].(map[string]any)
+	local, _ := c.local.values["postgresql"].(map[string]any)
 	shared := sharedPart(dynamic, r)
 	merged := maps.Clone(shared)
 	maps.Copy(merged, local)

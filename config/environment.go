@@ -105,7 +105,7 @@ var notOurs = regexp.MustCompile(`^PATRONI_(CONFIGURATION|CONFIG_FILE|VERSION|HO
 // fromEnvironment makes the variables a tree like that of a file.
 func fromEnvironment(variables map[string]string, r *report) map[string]any {
 	tree, targets := map[string]any{}, envTargets()
-	// In the order of the names: PATRONI_LOG_LEVEL comes before, and wins over, PATRONI_LOGLEVEL.
+	// In the order of the names PATRONI_LOG_LEVEL comes after, and wins over, PATRONI_LOGLEVEL.
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		target, known := targets[name]
 		text := variables[name]
@@ -137,9 +137,7 @@ func put(tree map[string]any, path []string, v any) {
 		}
 		tree = below
 	}
-	if _, taken := tree[path[0]]; !taken {
-		tree[path[0]] = v
-	}
+	tree[path[0]] = v
 }
 
 func (shape envShape) parse(text string) (any, error) {

@@ -105,3 +105,61 @@ func load(t *testing.T, path string, env ...string) *Config {
 	}
 	return c
 }
+
+func TestFormerSpellings(t *testing.T) {
+	c, warnings, err := loadText(t, `
+name: null
+restapi: {auth: "admin:a:b"}
+bootstrap: {post_init: /bin/true, dcs: {permanent_slots: {a: null}}}
+log: null
+postgresql:
+  name: two
+  authentication: null
+  create_replica_method: [restore, basebackup]
+  restore: {command: restore, no_master: on, threads: 4, fast: true}
+  replication: {username: r, password: p}
+  superuser: {username: s}
+  pg_rewind: {username: w}
+`)
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("%v, %v", err, warnings)
+	}
+	s, _, err := c.Effective(nil, ha.CommonFloors())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{
+		c.Name, c.RESTAPI.Auth, s.PostgreSQL.Replication, s.PostgreSQL.Superuser.Username, s.PostgreSQL.Rewind.Username,
+		s.PostgreSQL.PostBootstrap, s.PostgreSQL.CloneMethods, s.Cluster.Slots,
+	}
+	want := []any{
+		"two", Auth{"admin", "a:b"}, postgres.Credentials{Username: "r", Password: "p"}, "s", "w", "/bin/true",
+		[]postgres.Method{{Name: "restore", Command: "restore", NoLeader: true, Args: []string{"--fast=true", "--threads=4"}}, {Name: "basebackup"}},
+		map[string]any{"a": nil},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBootstrapMethod(t *testing.T) {
+	c, _, err := loadText(t, `
+bootstrap:
+  method: pgbackrest
+  pgbackrest:
+    command: pgbackrest restore
+    keep_existing_recovery_conf: true
+    recovery_conf: {recovery_target_timeline: latest, recovery_target_time: 2026-01-02 03:04:05}
+  spare: {command: /bin/false}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &postgres.Method{
+		Name: "pgbackrest", Command: "pgbackrest restore", KeepExistingRecoveryConf: true,
+		RecoveryConf: map[string]string{"recovery_target_timeline": "latest", "recovery_target_time": "2026-01-02 03:04:05"},
+	}
+	if diff := cmp.Diff(want, c.Bootstrap.Method); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -35,7 +35,7 @@ func (c *Config) parameters(s *section, local, dynamic any, to *postgres.Setting
 		switch {
 		case err != nil:
 			s.refuse(path+"."+name, "%v", err)
-		case ownedBySource(name):
+		case ours(name):
 			s.warn(path+"."+name, "ignored: the agent sets it")
 		case slices.Contains(recoveryParameters, name):
 			if _, given := to.RecoveryConf[name]; !given {
@@ -77,7 +77,7 @@ func recoveryConf(s *section) map[string]string {
 	var conf map[string]string
 	for name, text := range s.table("recovery_conf") {
 		name = strings.ToLower(name)
-		if ownedBySource(name) {
+		if ours(name) {
 			s.warn(s.key("recovery_conf."+name), "ignored: the agent sets it")
 			continue
 		}
@@ -86,15 +86,16 @@ func recoveryConf(s *section) map[string]string {
 	return conf
 }
 
-// ownedBySource says whether a parameter follows from whom a standby follows or
-// from where the data is, which is ours to say.
-func ownedBySource(name string) bool {
-	return name == "primary_conninfo" || name == "primary_slot_name" || name == "standby_mode" ||
-		name == "data_directory" || name == "config_file" || strings.HasPrefix(name, "recovery_target")
+// ours says whether a parameter follows from whom a standby follows, from where
+// the data is, or would promote a standby without us.
+func ours(name string) bool {
+	return strings.HasPrefix(name, "recovery_target") || slices.Contains([]string{
+		"primary_conninfo", "primary_slot_name", "standby_mode", "data_directory", "config_file", "promote_trigger_file", "trigger_file",
+	}, name)
 }
 
 // recoveryParameters are those that stood in recovery.conf before PostgreSQL 12
 // and that a user may set (PostgreSQL documentation, "Archive Recovery").
 var recoveryParameters = []string{
-	"restore_command", "archive_cleanup_command", "recovery_end_command", "recovery_min_apply_delay", "promote_trigger_file", "trigger_file",
+	"restore_command", "archive_cleanup_command", "recovery_end_command", "recovery_min_apply_delay",
 }

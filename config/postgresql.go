@@ -168,6 +168,9 @@ var connectionOptions = []string{
 func (s *section) account(name string) postgres.Credentials {
 	sub := s.sub(name)
 	c := postgres.Credentials{Username: sub.text("username", ""), Password: sub.secret("password").Reveal()}
+	if c.Username == "" && c.Password != "" {
+		sub.bad("username", "missing: password needs it")
+	}
 	sub.oneOf("sslmode", "", "disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 	for _, option := range connectionOptions {
 		v := sub.secret(option).Reveal()

@@ -90,11 +90,19 @@ func parseCtl(s *section) Ctl {
 	return ctl
 }
 
-// auth reads a section's "authentication".
+// auth reads a section's "authentication", or its former spelling: an "auth" of
+// the form user:password.
 func (s *section) auth() Auth {
+	if both := s.secret("auth").Reveal(); both != "" && !s.has("authentication") {
+		user, password, ok := strings.Cut(both, ":")
+		if !ok || user == "" || password == "" {
+			s.bad("auth", "must be user:password")
+		}
+		return Auth{user, Secret(password)}
+	}
 	sub := s.sub("authentication")
 	auth := Auth{Username: sub.text("username", ""), Password: sub.secret("password")}
-	if (auth.Username == "") != (auth.Password == "") && !sub.failed() {
+	if sub.has("username") != sub.has("password") {
 		s.bad("authentication", "needs both username and password")
 	}
 	sub.rest()

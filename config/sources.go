@@ -146,7 +146,7 @@ func warnIfReadable(name string, values map[string]any, r *report) {
 	r.warn(name, "holds passwords and can be read by everybody (mode %04o); chmod o-r helps", at.Mode().Perm())
 }
 
-var secretKeys = []string{"password", "keyfile_password", "key_password", "sslpassword", "token", "auth_data"}
+var secretKeys = []string{"password", "auth", "primary_conninfo", "keyfile_password", "key_password", "sslpassword", "token", "auth_data"}
 
 func holdsSecret(v any) bool {
 	switch v := v.(type) {

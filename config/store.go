@@ -92,8 +92,8 @@ func parseEtcd3(s *section) Etcd3 {
 	if e.Key != "" && e.Cert == "" {
 		s.bad("cert", "missing: key needs it")
 	}
-	if e.Username == "" && e.Password != "" {
-		s.bad("username", "missing: password needs it")
+	if s.has("username") != s.has("password") {
+		s.refuse(s.path, "needs both username and password, or neither")
 	}
 	if (e.CACert != "" || e.Cert != "") && e.Protocol == "http" && !slices.ContainsFunc(e.Endpoints, isTLS) {
 		s.warn(s.key("protocol"), "http doesn't use cacert and cert: https does")

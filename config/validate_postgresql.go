@@ -23,11 +23,7 @@ func (c *Config) checkPrograms(ctx context.Context, useRewind bool, r *report) {
 	for _, program := range needed {
 		path, err := exec.LookPath(c.program(program))
 		if err != nil {
-			var lookup *exec.Error
-			if errors.As(err, &lookup) {
-				err = lookup.Err
-			}
-			r.refuse("postgresql.bin_dir", "%s can't be run: %v", c.program(program), err)
+			r.refuse("postgresql.bin_dir", "%s can't be run: %v", c.program(program), lookupReason(err))
 			continue
 		}
 		if program == "postgres" {
@@ -35,6 +31,19 @@ func (c *Config) checkPrograms(ctx context.Context, useRewind bool, r *report) {
 		}
 	}
 	c.checkData(ctx, server, r)
+}
+
+// lookupReason is the part of an error of exec.LookPath that says why.
+func lookupReason(err error) error {
+	var lookup *exec.Error
+	if errors.As(err, &lookup) {
+		err = lookup.Err
+	}
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return err
 }
 
 // program is the path of one of PostgreSQL's programs, or its name where PATH is searched.

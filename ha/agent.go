@@ -30,9 +30,12 @@ type Config struct {
 
 	// Settings are those until the store has some.
 	Settings Settings
+	// Floors are the least timeouts that the store allows, as long as all
+	// members are ours. Zero: CommonFloors.
+	Floors Floors
 	// Reconfigure turns the dynamic configuration of the store into settings
-	// for the agent and for the server. Nil: ParseSettings alone.
-	Reconfigure func(dynamic map[string]any) (Settings, *postgres.Settings, error)
+	// for the agent and for the server; the latter may be nil. Nil: ParseSettings alone.
+	Reconfigure func(dynamic map[string]any, floors Floors) (Settings, *postgres.Settings, error)
 	// NewCluster is the dynamic configuration, as JSON, that a cluster gets
 	// that is made by this member. Nil: this member never makes one.
 	NewCluster []byte
@@ -97,7 +100,8 @@ type Agent struct {
 	seen         map[string]clock.Instant
 	history      []postgres.HistoryLine
 	historyOf    postgres.Timeline
-	dynamic      dcs.Version
+	dynamic      dcs.Version // of the configuration that is in force
+	floors       Floors      // that it was read with
 	settings     Settings
 	lastRole     postgres.Role
 	lastSystemID string
@@ -143,6 +147,15 @@ func New(c Config) (*Agent, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Floors == (Floors{}) {
+		c.Floors = CommonFloors()
+	}
+	if c.Reconfigure == nil {
+		c.Reconfigure = func(dynamic map[string]any, floors Floors) (Settings, *postgres.Settings, error) {
+			s, _, err := ParseSettings(dynamic, floors)
+			return s, nil, err
+		}
 	}
 	if c.LastKnown == nil {
 		c.LastKnown = c.NewCluster

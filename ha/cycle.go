@@ -77,8 +77,18 @@ func (a *Agent) read(ctx context.Context) store {
 	for _, m := range cluster.Members {
 		a.seen[m.Name] = now
 	}
+	a.settle(cluster)
 	a.reconfigure(cluster)
 	return store{Fresh: true}
+}
+
+// settle ends a try for the leader key that got no answer, once another member
+// holds it.
+func (a *Agent) settle(c dcs.Cluster) {
+	if a.office.get().Unsettled && c.Leader != nil && c.Leader.Name != a.cfg.Name {
+		a.office.set(term{})
+		a.pledged.acquired(false)
+	}
 }
 
 // status asks the server. It is bounded by itself; the context only ends with
@@ -133,11 +143,12 @@ func (a *Agent) self(ctx context.Context, v view) self {
 // Values that can't be used leave the last good ones in place.
 func (a *Agent) reconfigure(c dcs.Cluster) {
 	changed := a.requests.takeConfigured()
-	if c.Config.Values == nil || c.Config.Version == a.dynamic && !changed {
+	floors := a.floorsFor(c)
+	if c.Config.Values == nil || c.Config.Version == a.dynamic && floors == a.floors && !changed {
 		return
 	}
-	a.dynamic = c.Config.Version
-	settings, server, err := a.cfg.Reconfigure(c.Config.Values)
+	a.dynamic, a.floors = c.Config.Version, floors
+	settings, server, err := a.cfg.Reconfigure(c.Config.Values, floors)
 	if err == nil {
 		err = settings.Timing().Check()
 	}
@@ -158,6 +169,17 @@ func (a *Agent) reconfigure(c dcs.Cluster) {
 		return
 	}
 	a.requests.reload()
+}
+
+// floorsFor are the least timeouts in this cluster: the common ones as long as
+// any member is not ours, since the others count on them.
+func (a *Agent) floorsFor(c dcs.Cluster) Floors {
+	for _, m := range c.Members {
+		if m.Regent == "" {
+			return CommonFloors()
+		}
+	}
+	return a.cfg.Floors
 }
 
 // reload makes a running server read its configuration anew, if that was asked for.

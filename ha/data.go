@@ -13,6 +13,8 @@ import (
 func dataFirst(v view) (decision, bool) {
 	s := v.Server
 	switch {
+	case v.Job.running() && s.Role == postgres.RolePrimary:
+		return demote(v, "job/primary", "demoting self because I do not have the lock"), true
 	case v.Job.running():
 		return inJob(v, "job"), true
 	case s.Role == postgres.RoleReplica && !v.Memory.Promoting.IsZero():
@@ -55,6 +57,8 @@ func empty(v view) decision {
 	case v.Server.PID != 0:
 		// Its directory went away below it, or was never finished.
 		return stop(v, "empty/running", postgres.StopImmediate, "the data directory is not there: stopping what still runs")
+	case v.Memory.Bootstrap && v.Job.ended(jobBootstrap) && v.Job.Err != "":
+		return bootstrapFailed(v)
 	case v.Now.Before(v.Memory.Clones.Next):
 		return say(v, "empty/pause", "trying again soon: %s", v.Memory.Clones.Why).at(v.Memory.Clones.Next)
 	case c.Leader != nil && c.Leader.Name != v.Self.Name:
@@ -105,13 +109,14 @@ func hasData(m dcs.Member) bool {
 // bootstrap goes on with the new cluster that is ours to make. The leader key is
 // taken before the server's first start.
 func bootstrap(v view) decision {
-	switch {
-	case v.Job.ended(jobBootstrap) && v.Job.Err != "":
-		d := say(v, "bootstrap/failed", "removing initialize key after failed attempt to bootstrap the cluster: %s", v.Job.Err)
-		d.Memory.Bootstrap = false
-		return d.with(put{dcs.Write{Key: dcs.InitializeKey, Prev: v.Store.Cluster.Initialize.Version}}).at(v.Memory.Clones.Next)
-	}
 	return say(v, "bootstrap/initdb", "bootstrapping a new cluster").with(run{Kind: jobBootstrap})
+}
+
+// bootstrapFailed gives the cluster free to be made again, by us or another.
+func bootstrapFailed(v view) decision {
+	d := say(v, "bootstrap/failed", "removing initialize key after failed attempt to bootstrap the cluster: %s", v.Job.Err)
+	d.Memory.Bootstrap = false
+	return d.with(put{dcs.Write{Key: dcs.InitializeKey, Prev: v.Store.Cluster.Initialize.Version}}).at(v.Memory.Clones.Next)
 }
 
 // waitForBootstrap waits for another member, and after a TTL in which none is at

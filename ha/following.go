@@ -36,6 +36,8 @@ func strangeGrant(v view) decision {
 	}
 	s := v.Server
 	switch {
+	case v.Term.Unsettled && s.Role == postgres.RoleReplica && !v.Pledged.binds(v.Now):
+		return say(v, "strange-grant/unsettled", "the leader key has my name, and a try of mine got no answer: trying again").with(acquire{}).within(v, 0)
 	case s.Role == postgres.RolePrimary:
 		return demote(v, "strange-grant/primary", "the leader key has my name, and its grant is not one of mine: demoting self until it ends")
 	case s.State == postgres.StateStopped:
@@ -108,7 +110,7 @@ func upstreamOf(v view) (postgres.Upstream, bool) {
 // check compares our WAL with the leader's history, and again after a pause if
 // that couldn't be done.
 func check(v view, up postgres.Upstream) decision {
-	next := v.Memory.Checked.At.Add(pause(v.Memory.Checked.Attempts - 1))
+	next := v.Memory.Checked.At.Add(pause(max(v.Memory.Checked.Attempts-1, 0)))
 	if v.Memory.Checked.Attempts > 0 && v.Now.Before(next) {
 		return say(v, "check/pause", "could not compare my WAL with %s: %s", up.Name, v.Memory.Checked.Reason).at(next)
 	}

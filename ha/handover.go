@@ -103,6 +103,8 @@ func failoverRequest(v view) (decision, bool) {
 		return decision{}, false
 	case !f.ScheduledAt.IsZero() && v.Wall.Sub(f.ScheduledAt) > v.Settings.LoopWait*3/2:
 		return refuseFailover(v, "Found a stale %s value, cleaning up: %s", what, f.ScheduledAt.Format(time.RFC3339)), true
+	case f.Candidate == v.Self.Name && f.Leader != v.Self.Name:
+		return refuseFailover(v, "%s: I am the leader, as was asked for", what), true
 	case f.Leader != "" && f.Leader != v.Self.Name:
 		return refuseFailover(v, "%s: leader name does not match: %s != %s", what, f.Leader, v.Self.Name), true
 	case f.Candidate == v.Self.Name:
@@ -207,7 +209,10 @@ func shutdownLeader(v view) decision {
 
 // renewing keeps the lease alive through a decision that doesn't end it.
 func renewing(v view, d decision) decision {
-	if gives(d) || v.Now.Before(v.Term.Plan.Renew) || !v.Store.readable() {
+	switch {
+	case gives(d) || !v.Store.readable():
+		return d
+	case v.Now.Before(v.Term.Plan.Renew):
 		return d.at(v.Term.Plan.Renew)
 	}
 	docs := leaderDocuments(v, &d)

@@ -30,6 +30,10 @@ func (p Permit) check(now clock.Instant) error {
 	return nil
 }
 
+// SetLauncher says who starts postmasters from now on. It must not be called
+// while one is being started.
+func (s *Server) SetLauncher(l Launcher) { s.opts.Launcher = l }
+
 // forker is the default Launcher. What it starts leads a session of its own and
 // outlives us.
 type forker struct{ clock clock.Clock }

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 )
@@ -11,8 +12,12 @@ import (
 // postmaster is the running server of the data directory, our child or not.
 type postmaster struct {
 	*process
-	gone  chan struct{} // closed when it died
-	found clock.Instant // when it was started or adopted by us
+	gone     chan struct{} // closed when it died
+	found    clock.Instant // when it was started or adopted by us
+	timeline Timeline      // the highest that a WAL receiver of it told
+	loaded   time.Time     // when it last read its configuration, as far as pending knows
+	pending  map[string]Change
+	raised   map[string]Change // see composed
 }
 
 func (p *postmaster) dead() bool {
@@ -134,3 +139,24 @@ func (s *Server) serverNames() []string {
 // isChildTitle says whether a command line is that of a postmaster's child,
 // which overwrites what it inherited with "postgres: " and what it does.
 func isChildTitle(title string) bool { return strings.HasPrefix(title, "postgres: ") }
+
+// childTitled returns a handle on a child whose title has part; nil: there is
+// none.
+func (s *Server) childTitled(part string) (*process, error) {
+	dir, err := inodeOf(s.opts.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.serverProcesses()
+	if err != nil {
+		return nil, err
+	}
+	for _, pid := range all {
+		if t := title(pid); isChildTitle(t) && strings.Contains(t, part) {
+			if proc, err := s.openServer(pid, dir); proc != nil || err != nil {
+				return proc, err
+			}
+		}
+	}
+	return nil, nil
+}

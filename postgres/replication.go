@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -118,7 +117,7 @@ func (r replication) wal(ctx context.Context, tl Timeline, from, to LSN) ([]byte
 // end and its clock, of eight bytes each.
 func walData(message []byte) []byte {
 	const header = 1 + 3*8
-	if len(message) < header || message[0] != 'w' || binary.BigEndian.Uint64(message[1:]) == 0 {
+	if len(message) < header || message[0] != 'w' {
 		return nil
 	}
 	return message[header:]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 )
@@ -22,16 +23,32 @@ type Server struct {
 
 	control *controlFile
 
-	mu       sync.Mutex // guards settings
+	mu       sync.Mutex // guards what follows
 	settings Settings
+	upstream *Upstream // that of the configuration file; nil: not known yet
+	warned   map[string]bool
 
-	pmMu   sync.Mutex // guards pm
+	knowledgeMu sync.Mutex // guards knowledge
+	knowledge   *knowledge
+
+	pmMu   sync.Mutex // guards pm, what is in it, and launch
 	pm     *postmaster
+	launch launchRecord
 	exited chan struct{}
 
 	session   session
 	answersMu sync.Mutex // guards answers
 	answers   answers
+
+	lookMu  sync.Mutex // guards looking
+	looking *flight
+	looks   sync.WaitGroup
+
+	callbacks       callbacks
+	reloadCallbacks callbacks
+	calls           sync.WaitGroup // of callbacks
+	callbackLife    context.Context
+	endCallbacks    context.CancelFunc
 
 	life     context.Context // ends with Close
 	end      context.CancelFunc
@@ -52,13 +69,18 @@ func New(o Options, s Settings) (*Server, error) {
 	srv.control = &controlFile{program: srv.program("pg_controldata"), dataDir: o.DataDir}
 	srv.session.busy = make(chan struct{}, 1)
 	srv.life, srv.end = context.WithCancel(context.Background())
+	srv.callbackLife, srv.endCallbacks = context.WithCancel(context.Background())
 	return srv, nil
 }
 
 // Close gives up what the Server holds: connections and the watch over the
-// postmaster. It doesn't stop the postmaster, which a new Server adopts. Other
-// calls must have ended.
+// postmaster. Callbacks get a moment to end. It doesn't stop the postmaster,
+// which a new Server adopts. Other calls must have ended.
 func (s *Server) Close() {
+	patience := time.AfterFunc(callbackPatience, s.endCallbacks)
+	s.calls.Wait()
+	patience.Stop()
+	s.endCallbacks()
 	s.end()
 	s.session.wires.closeAll()
 	s.closeSession(context.Background())
@@ -127,6 +149,12 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System()
+	}
+	if o.LogFile == "" {
+		o.LogFile = o.DataDir + ".log"
+	}
+	if o.Launcher == nil {
+		o.Launcher = forker{o.Clock}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))

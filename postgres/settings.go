@@ -18,6 +18,7 @@ type Options struct {
 
 	ConfigDir      string // empty: DataDir
 	ConfigBaseName string // empty: "postgresql"
+	LogFile        string // gets the server's output before and without its own logging; empty: DataDir with ".log" after it
 	PassFile       string // a libpq password file that is ours to write; empty: ~/pgpass
 
 	// KeepFailed renames a directory that has to make room to NAME.failed-TIME

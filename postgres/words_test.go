@@ -7,11 +7,11 @@ import (
 
 func TestSplitWords(t *testing.T) {
 	for command, want := range map[string][]string{
-		`/usr/bin/clone --fast`:     {"/usr/bin/clone", "--fast"},
-		`  a   b	c `:               {"a", "b", "c"},
-		`a 'b c' d`:                 {"a", "b c", "d"},
-		`a "b 'c' \"d\" \n" ''`:     {"a", `b 'c' "d" \n`, ""},
-		`a\ b 'c\d'`:                {"a b", `c\d`},
+		`/usr/bin/clone --fast`:      {"/usr/bin/clone", "--fast"},
+		`  a   b	c `:                 {"a", "b", "c"},
+		`a 'b c' d`:                  {"a", "b c", "d"},
+		`a "b 'c' \"d\" \n" ''`:      {"a", `b 'c' "d" \n`, ""},
+		`a\ b 'c\d'`:                 {"a b", `c\d`},
 		`sh -c 'test "$1" = x' -- y`: {"sh", "-c", `test "$1" = x`, "--", "y"},
 	} {
 		got, err := splitWords(command)

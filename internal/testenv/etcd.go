@@ -38,6 +38,9 @@ type EtcdCluster struct {
 	Members []*EtcdMember
 	// TLS is what clients connect with; nil without EtcdOptions.TLS.
 	TLS *tls.Config
+	// Certificates is the folder with ca.crt, client.crt and client.key that TLS
+	// was made of; empty without it.
+	Certificates string
 	// Username and Password of a client; empty without EtcdOptions.Password.
 	Username, Password string
 }
@@ -66,7 +69,7 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	if o.TLS {
 		scheme = "https"
 		ca := newAuthority(tb, dir)
-		c.TLS = ca.clientConfig(tb)
+		c.TLS, c.Certificates = ca.clientConfig(tb), dir
 		certificates = ca.serverArgs(tb)
 	}
 	c.plan(tb, program, scheme, dir, o, certificates)
@@ -114,8 +117,7 @@ func (c *EtcdCluster) Endpoints() []string {
 	return addrs
 }
 
-// WaitHealthy returns when a majority serves writes through every member that
-// was started.
+// WaitHealthy returns when a majority is there and every member reaches it.
 func (c *EtcdCluster) WaitHealthy(tb testing.TB) {
 	tb.Helper()
 	for _, m := range c.Members {
@@ -126,7 +128,7 @@ func (c *EtcdCluster) WaitHealthy(tb testing.TB) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			_, err := client.Put(ctx, "/healthy", "")
+			_, err := client.Get(ctx, "/service/") // linearizable: a majority was asked
 			return err
 		})
 		client.Close()

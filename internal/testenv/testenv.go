@@ -25,9 +25,24 @@ const User = "postgres"
 // runs the test binary again as User, else it runs the tests.
 func Main(m *testing.M) {
 	if os.Getuid() != 0 {
-		os.Exit(m.Run())
+		os.Exit(inTempDir(m))
 	}
 	os.Exit(dropRoot())
+}
+
+// inTempDir runs the tests with a temporary folder that goes with them, also
+// what they leave in it for one another.
+func inTempDir(m *testing.M) int {
+	tmp, err := os.MkdirTemp("", "regent-test-")
+	if err == nil {
+		err = os.Setenv("TMPDIR", tmp)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testenv:", err)
+		return 1
+	}
+	defer os.RemoveAll(tmp)
+	return m.Run()
 }
 
 func dropRoot() int {

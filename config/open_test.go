@@ -1,0 +1,112 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/testenv"
+)
+
+// etcdText is the section of a running etcd, over base's.
+func etcdText(e *testenv.EtcdCluster) string {
+	text := fmt.Sprintf("etcd3:\n  host: null\n  hosts: [%s]\n", strings.Join(e.Endpoints(), ", "))
+	if e.Certificates != "" {
+		file := func(name string) string { return filepath.Join(e.Certificates, name) }
+		text += fmt.Sprintf("  protocol: https\n  cacert: %s\n  cert: %s\n  key: %s\n", file("ca.crt"), file("client.crt"), file("client.key"))
+	}
+	if e.Username != "" {
+		text += fmt.Sprintf("  username: %s\n  password: %s\n", e.Username, e.Password)
+	}
+	return text
+}
+
+func TestOpenDCS(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		options testenv.EtcdOptions
+	}{
+		{"plain", testenv.EtcdOptions{}},
+		{"TLS and authentication", testenv.EtcdOptions{TLS: true, Password: "0123"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := testenv.Etcd(t, test.options)
+			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+			c, warnings, err := loadText(t, etcdText(e)+"bootstrap: {dcs: {ttl: 7, loop_wait: 1, retry_timeout: 3}}\n")
+			if err != nil || len(warnings) > 0 {
+				t.Fatalf("%v, %v", err, warnings)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			store, err := OpenDCS(ctx, c, c.Name, clock.System(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer store.Close()
+			lease, err := store.AttemptToAcquireLeader(ctx)
+			if err != nil || lease.For != 7*time.Second {
+				t.Fatalf("lease %+v, %v; bootstrap.dcs.ttl is 7", lease, err)
+			}
+			observer, err := OpenDCS(ctx, c, "", clock.System(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer observer.Close()
+			snapshot, err := observer.Read(ctx)
+			if err != nil || snapshot.Leader == nil || snapshot.Leader.Name != "one" {
+				t.Fatalf("%+v, %v", snapshot, err)
+			}
+			if _, err := observer.AttemptToAcquireLeader(ctx); !errors.Is(err, dcs.ErrObserver) {
+				t.Errorf("an observer acquires: %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenDCSRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"etcd3: null\nconsul: {host: 'a:1'}":    "config: store consul isn't supported yet; supported: etcd3",
+		"etcd3: null\netcd: {host: 'a:1'}":      "config: store etcd isn't supported yet; supported: etcd3",
+		"etcd3: {protocol: https, cacert: /no}": "config: etcd3.cacert: open /no: no such file or directory",
+	} {
+		c, _, err := loadText(t, text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if _, err := OpenDCS(t.Context(), c, "one", nil, nil); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestServersInDNS(t *testing.T) {
+	asked := []string{}
+	lookup := func(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
+		asked = append(asked, "_"+service+"._"+proto+"."+name)
+		if service == "etcd-client-ssl-blue" {
+			return "", []*net.SRV{{Target: "e1.example.com.", Port: 2379}, {Target: "e2.example.com.", Port: 2380}}, nil
+		}
+		return "", nil, &net.DNSError{Err: "no such host", Name: service, IsNotFound: true}
+	}
+	got, err := Etcd3{SRV: "example.com", SRVSuffix: "blue"}.servers(t.Context(), lookup)
+	if diff := cmp.Diff([]string{"https://e1.example.com:2379", "https://e2.example.com:2380"}, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	if diff := cmp.Diff([]string{"_etcd-client-ssl-blue._tcp.example.com", "_etcd-client-blue._tcp.example.com"}, asked); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := (Etcd3{SRV: "example.com"}).servers(t.Context(), lookup); err == nil || !strings.HasPrefix(err.Error(), "etcd3.srv: no server found for example.com: ") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,311 @@
+package dcstest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/regent-ha/regent/dcs"
+)
+
+func (s *suite) acquire(t *testing.T) {
+	s.in(t, "an absent key", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", long)
+		l := c.acquire(a)
+		if l.For != long {
+			c.Errorf("For is %v, asked for %v", l.For, long)
+		}
+		for _, d := range []dcs.DCS{a, b} {
+			h := c.read(d).Leader
+			if h == nil || h.Name != "a" || h.Grant != l.ID || h.Lineage == "" {
+				c.Errorf("the holder is %+v, the lease %+v", h, l)
+			}
+		}
+	})
+	s.in(t, "a held key", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", long)
+		l := c.acquire(a)
+		_, err := b.AttemptToAcquireLeader(c.ctx)
+		c.wantRefused("another's attempt", err, dcs.ErrHeld, "a")
+		_, err = a.AttemptToAcquireLeader(c.ctx)
+		c.wantRefused("the holder's own attempt", err, dcs.ErrHeld, "a")
+		c.update(a, l)
+	})
+	s.in(t, "a released key", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", long)
+		l := c.acquire(a)
+		lineage := c.read(a).Leader.Lineage
+		_, err := b.AttemptToAcquireLeader(c.ctx)
+		c.wantRefused("while it is held", err, dcs.ErrHeld, "a")
+		c.must("ReleaseLeader", a.ReleaseLeader(c.ctx, l))
+		if lb := c.acquire(b); lb.ID == l.ID {
+			c.Errorf("two grants have the ID %q", l.ID)
+		}
+		if c.read(a).Leader.Lineage == lineage {
+			c.Errorf("the key was created twice with lineage %q", lineage)
+		}
+	})
+	s.in(t, "an expired key", func(c *cluster) {
+		a, b := c.open("a", s.MinTTL), c.open("b", long)
+		l := c.acquire(a)
+		c.waitUnlocked(b)
+		if now := c.now(); now.Before(l.End()) {
+			c.Errorf("it ended %v early", l.End().Sub(now))
+		}
+		if lb := c.acquire(b); lb.ID == l.ID {
+			c.Errorf("two grants have the ID %q", l.ID)
+		}
+	})
+	s.in(t, "a race of eight", func(c *cluster) {
+		const racers = 8
+		won := make(chan string, racers)
+		var racing []func()
+		for i := range racers {
+			name := fmt.Sprintf("node-%d", i)
+			d := c.open(name, long)
+			racing = append(racing, func() {
+				_, err := d.AttemptToAcquireLeader(c.ctx)
+				switch {
+				case err == nil:
+					won <- name
+				case !errors.Is(err, dcs.ErrHeld):
+					c.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		parallel(racing...)
+		if len(won) != 1 {
+			c.Fatalf("%d winners", len(won))
+		}
+		if h := c.read(c.open("", long)).Leader; h == nil || h.Name != <-won {
+			c.Errorf("the holder is %+v, not who won", h)
+		}
+	})
+}
+
+func (s *suite) renew(t *testing.T) {
+	s.in(t, "extends", func(c *cluster) {
+		a, b := c.open("a", s.MinTTL), c.open("b", long)
+		first := c.acquire(a)
+		l, lineage := first, c.read(b).Leader.Lineage
+		for c.now().Before(first.End().Add(s.MinTTL)) {
+			if l = c.update(a, l); l.ID != first.ID {
+				c.Fatalf("the ID changed from %q to %q", first.ID, l.ID)
+			}
+			c.sleepUntil(c.now().Add(s.MinTTL / 5))
+		}
+		if h := c.read(b).Leader; h == nil || h.Grant != first.ID || h.Lineage != lineage {
+			c.Errorf("after %v of renewals the holder is %+v", 2*s.MinTTL, h)
+		}
+	})
+	s.in(t, "is refused after expiry", func(c *cluster) {
+		a, b := c.open("a", s.MinTTL), c.open("b", long)
+		l := c.acquire(a)
+		c.waitUnlocked(b)
+		_, err := a.UpdateLeader(c.ctx, l, dcs.Write{Key: dcs.StatusKey, Value: []byte("late"), Prev: dcs.Any})
+		c.wantRefused("of an absent key", err, dcs.ErrLost, "")
+		c.acquire(b)
+		_, err = a.UpdateLeader(c.ctx, l, dcs.Write{Key: dcs.StatusKey, Value: []byte("late"), Prev: dcs.Any})
+		c.wantRefused("of another's key", err, dcs.ErrLost, "b")
+		if doc, ok := c.read(b).Documents[dcs.StatusKey]; ok {
+			c.Errorf("a leader of the past wrote %q", doc.Value)
+		}
+	})
+	s.in(t, "is refused for an earlier grant of the same name", func(c *cluster) {
+		a := c.open("a", long)
+		old := c.acquire(a)
+		c.must("ReleaseLeader", a.ReleaseLeader(c.ctx, old))
+		l := c.acquire(a)
+		_, err := a.UpdateLeader(c.ctx, old)
+		c.wantRefused("of the old grant", err, dcs.ErrLost, "a")
+		_, err = a.UpdateLeader(c.ctx, dcs.Lease{ID: "no such grant"})
+		c.wantRefused("of a grant that never was", err, dcs.ErrLost, "a")
+		_, err = a.UpdateLeader(c.ctx, dcs.Lease{})
+		c.wantRefused("of no grant", err, dcs.ErrLost, "a")
+		c.update(a, l)
+	})
+	s.in(t, "writes documents", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", long)
+		l := c.acquire(a)
+		l = c.update(a, l,
+			dcs.Write{Key: dcs.StatusKey, Value: []byte("s1"), Prev: dcs.Any},
+			dcs.Write{Key: dcs.SyncKey, Value: []byte("y1"), Prev: dcs.Absent})
+		c.wantDocument(b, dcs.StatusKey, "s1", dcs.Any)
+		sync := c.read(b).Documents[dcs.SyncKey].Version
+		l = c.update(a, l,
+			dcs.Write{Key: dcs.StatusKey, Prev: dcs.Any}, // nil deletes
+			dcs.Write{Key: dcs.SyncKey, Value: []byte("y2"), Prev: sync})
+		c.wantDocument(b, dcs.SyncKey, "y2", dcs.Any)
+		if _, ok := c.read(b).Documents[dcs.StatusKey]; ok {
+			c.Error("status wasn't deleted")
+		}
+		c.update(a, l)
+	})
+	s.in(t, "a conflict extends and writes nothing", renewConflict)
+}
+
+func renewConflict(c *cluster) {
+	a, b := c.open("a", c.suite.MinTTL), c.open("b", long)
+	l := c.acquire(a)
+	l = c.update(a, l, dcs.Write{Key: dcs.SyncKey, Value: []byte("1"), Prev: dcs.Absent})
+	old := c.read(a).Documents[dcs.SyncKey].Version
+	l = c.update(a, l, dcs.Write{Key: dcs.SyncKey, Value: []byte("2"), Prev: old})
+	first := l
+	for c.now().Before(first.End().Add(c.suite.MinTTL)) {
+		before := c.now()
+		extended, err := a.UpdateLeader(c.ctx, l,
+			dcs.Write{Key: dcs.StatusKey, Value: []byte("s"), Prev: dcs.Any},
+			dcs.Write{Key: dcs.SyncKey, Value: []byte("3"), Prev: old})
+		if !errors.Is(err, dcs.ErrConflict) || errors.Is(err, dcs.ErrLost) {
+			c.Fatalf("got %v, want ErrConflict", err)
+		}
+		c.checkLease(extended, before)
+		l = extended
+		c.sleepUntil(c.now().Add(c.suite.MinTTL / 5))
+	}
+	c.wantDocument(b, dcs.SyncKey, "2", dcs.Any)
+	if doc, ok := c.read(b).Documents[dcs.StatusKey]; ok {
+		c.Errorf("status was written beside a conflict: %q", doc.Value)
+	}
+	c.update(a, l)
+}
+
+func (s *suite) release(t *testing.T) {
+	s.in(t, "ends the key and writes documents", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", long)
+		l := c.acquire(a)
+		c.must("ReleaseLeader", a.ReleaseLeader(c.ctx, l, dcs.Write{Key: dcs.StatusKey, Value: []byte("last"), Prev: dcs.Any}))
+		if h := c.read(b).Leader; h != nil {
+			c.Errorf("the holder is %+v", h)
+		}
+		c.wantDocument(b, dcs.StatusKey, "last", dcs.Any)
+		_, err := a.UpdateLeader(c.ctx, l)
+		c.wantRefused("UpdateLeader after it", err, dcs.ErrLost, "")
+		_, err = a.ResumeLeader(c.ctx, l.ID)
+		c.wantRefused("ResumeLeader after it", err, dcs.ErrLost, "")
+		c.wantRefused("a second release", a.ReleaseLeader(c.ctx, l), dcs.ErrLost, "")
+	})
+	s.in(t, "of an old grant leaves a later one alone", func(c *cluster) {
+		a, b := c.open("a", s.MinTTL), c.open("b", long)
+		old := c.acquire(a)
+		c.waitUnlocked(b)
+		again := c.open("a", long)
+		l := c.acquire(again)
+		write := dcs.Write{Key: dcs.StatusKey, Value: []byte("late"), Prev: dcs.Any}
+		c.wantRefused("by the old handle", a.ReleaseLeader(c.ctx, old, write), dcs.ErrLost, "a")
+		c.wantRefused("by the new handle", again.ReleaseLeader(c.ctx, old, write), dcs.ErrLost, "a")
+		if doc, ok := c.read(b).Documents[dcs.StatusKey]; ok {
+			c.Errorf("a refused release wrote %q", doc.Value)
+		}
+		c.update(again, l)
+	})
+	s.in(t, "a conflict releases and writes nothing", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", long)
+		l := c.acquire(a)
+		l = c.update(a, l, dcs.Write{Key: dcs.SyncKey, Value: []byte("1"), Prev: dcs.Absent})
+		err := a.ReleaseLeader(c.ctx, l,
+			dcs.Write{Key: dcs.StatusKey, Value: []byte("s"), Prev: dcs.Any},
+			dcs.Write{Key: dcs.SyncKey, Value: []byte("2"), Prev: dcs.Absent})
+		c.wantConflict("ReleaseLeader", err)
+		c.wantDocument(b, dcs.SyncKey, "1", dcs.Any)
+		if _, ok := c.read(b).Documents[dcs.StatusKey]; ok {
+			c.Error("status was written beside a conflict")
+		}
+		c.acquire(b)
+	})
+}
+
+func (s *suite) resume(t *testing.T) {
+	s.in(t, "with its id", func(c *cluster) {
+		a := c.open("a", long)
+		l := c.acquire(a)
+		again, before := c.open("a", long), c.now()
+		r, err := again.ResumeLeader(c.ctx, l.ID)
+		c.must("ResumeLeader", err)
+		c.checkLease(r, before)
+		if r.ID != l.ID || r.For != l.For {
+			c.Errorf("resumed %+v, acquired %+v", r, l)
+		}
+		c.update(again, r)
+	})
+	s.in(t, "is refused without it", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", long)
+		old := c.acquire(a)
+		c.must("ReleaseLeader", a.ReleaseLeader(c.ctx, old))
+		l := c.acquire(a)
+		for _, id := range []string{"", "0", "nonsense", old.ID} {
+			_, err := c.open("a", long).ResumeLeader(c.ctx, id)
+			c.wantRefused(fmt.Sprintf("the same name with id %q", id), err, dcs.ErrLost, "a")
+		}
+		_, err := b.ResumeLeader(c.ctx, l.ID)
+		c.wantRefused("another name with the id", err, dcs.ErrLost, "a")
+		c.update(a, l)
+	})
+	s.in(t, "is refused after expiry", func(c *cluster) {
+		a, b := c.open("a", s.MinTTL), c.open("b", long)
+		l := c.acquire(a)
+		c.waitUnlocked(b)
+		_, err := c.open("a", long).ResumeLeader(c.ctx, l.ID)
+		c.wantRefused("ResumeLeader", err, dcs.ErrLost, "")
+	})
+}
+
+func (s *suite) ttl(t *testing.T) {
+	for name, ttls := range map[string][2]time.Duration{
+		"longer":  {s.MinTTL, long},
+		"shorter": {long, s.MinTTL},
+	} {
+		s.in(t, name, func(c *cluster) {
+			a, b := c.open("a", ttls[0]), c.open("b", long)
+			c.touch(a, dcs.Member{State: "running"})
+			first := c.acquire(a)
+			lineage := c.read(b).Leader.Lineage
+			a.SetTTL(ttls[1])
+			if h := c.read(b).Leader; h == nil || h.Grant != first.ID {
+				c.Errorf("SetTTL alone made the holder %+v", h)
+			}
+			l := c.update(a, first, dcs.Write{Key: dcs.StatusKey, Value: []byte("s"), Prev: dcs.Any})
+			if l.For != ttls[1] {
+				c.Errorf("For is %v, want %v", l.For, ttls[1])
+			}
+			h := c.read(b).Leader
+			if h == nil || h.Grant != l.ID || h.Lineage != lineage {
+				c.Errorf("the holder is %+v, the lease %+v, the lineage was %s", h, l, lineage)
+			}
+			c.wantDocument(b, dcs.StatusKey, "s", dcs.Any)
+			if l.ID != first.ID {
+				_, err := a.UpdateLeader(c.ctx, first)
+				c.wantRefused("UpdateLeader of the grant before", err, dcs.ErrLost, "a")
+			}
+			if next := c.update(a, l); next.ID != l.ID || next.For != l.For {
+				c.Errorf("the next renewal made %+v of %+v", next, l)
+			}
+			c.touch(a, dcs.Member{State: "running"})
+			if ttls[1] == s.MinTTL {
+				c.waitMember(b, "a", false)
+				c.waitUnlocked(b)
+			}
+		})
+	}
+}
+
+func (s *suite) closing(t *testing.T) {
+	s.in(t, "keeps the lease", func(c *cluster) {
+		b := c.open("b", long)
+		a := s.shared.Open(c, Options{Path: c.path, Name: "a", TTL: long})
+		l := c.acquire(a)
+		c.touch(a, dcs.Member{State: "running"})
+		c.must("Close", a.Close())
+		if h := c.read(b).Leader; h == nil || h.Grant != l.ID {
+			c.Errorf("after Close the holder is %+v", h)
+		}
+		if _, err := a.Read(c.ctx); err == nil {
+			c.Error("a closed handle reads")
+		}
+		again := c.open("a", long)
+		r, err := again.ResumeLeader(c.ctx, l.ID)
+		c.must("ResumeLeader", err)
+		c.update(again, r)
+	})
+}

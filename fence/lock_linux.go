@@ -1,0 +1,104 @@
+package fence
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock is held by the one agent of a data directory for as long as it lives.
+type Lock struct{ files []*os.File }
+
+// LockDataDir makes the caller the data directory's only agent, or says which
+// process is. The lock ends with Close or with the process, also when that is
+// killed; a frozen process keeps it.
+//
+// It is two locks in the run directory. One goes by the folder that the data
+// directory lies in and its name there, so that it holds while the data
+// directory is set aside and made anew. The other goes by device and inode of
+// the data directory itself, if that is there: names that differ beyond symbolic
+// links (bind mounts) lead to one inode.
+func LockDataDir(o Options) (*Lock, error) {
+	p, err := o.place()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.make(); err != nil {
+		return nil, fmt.Errorf("fence: %w", err)
+	}
+	paths := []string{filepath.Join(string(p), "agent.lock")}
+	if id, err := identify(o.DataDir); err == nil {
+		name := strings.ReplaceAll(id.String(), ":", "-") + ".lock"
+		paths = append(paths, filepath.Join(filepath.Dir(string(p)), name))
+	}
+	l := &Lock{}
+	for _, path := range paths {
+		f, err := lockFile(path)
+		if err != nil {
+			l.Close()
+			return nil, fmt.Errorf("fence: the data directory %s can't be ours: %w", o.DataDir, err)
+		}
+		l.files = append(l.files, f)
+	}
+	return l, nil
+}
+
+// Close gives the data directory up.
+func (l *Lock) Close() error {
+	var errs []error
+	for _, f := range l.files {
+		errs = append(errs, f.Close())
+	}
+	l.files = nil
+	return errors.Join(errs...)
+}
+
+// lockFile locks the file and writes our pid in it. The file is never removed:
+// another could lock a file of the same name then.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		var pid int
+		if n, _ := fmt.Fscan(f, &pid); n == 1 {
+			return nil, fmt.Errorf("the process with pid %d holds it (%s)", pid, path)
+		}
+		return nil, fmt.Errorf("another process holds it (%s)", path)
+	}
+	err = errors.Join(f.Truncate(0))
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("write our pid to %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// lockDir locks a directory itself, for the guard. It keeps systemd-tmpfiles
+// away from the run directory, and on the data directory it is seen by guards
+// with another run directory. A file system that locks no directories (NFS)
+// gives no lock and no error.
+func lockDir(path string) (*os.File, error) {
+	d, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		d.Close()
+		return nil, fmt.Errorf("another guard holds %s", path)
+	}
+	return d, nil
+}

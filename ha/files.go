@@ -1,0 +1,116 @@
+package ha
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/fence"
+)
+
+// Files keeps Notes in a run directory, where the guard finds the lease too.
+type Files struct {
+	lease   string
+	pledge  string
+	dataDir string
+	member  string
+}
+
+// NewFiles keeps the notes of member for the data directory that o names, in o's
+// run directory.
+func NewFiles(o fence.Options, member string) (*Files, error) {
+	lease, err := o.LeaseFile()
+	if err != nil {
+		return nil, fmt.Errorf("ha: where to write the lease down: %w", err)
+	}
+	return &Files{
+		lease:   lease,
+		pledge:  filepath.Join(filepath.Dir(lease), "pledge"),
+		dataDir: o.DataDir,
+		member:  member,
+	}, nil
+}
+
+// WriteLease replaces the lease file.
+func (f *Files) WriteLease(n LeaseNote) error {
+	arm := fence.Arm{Number: n.Number, Grant: n.Grant, Fast: n.Fast, Kill: n.Kill}
+	record, err := fence.NewRecord(arm, f.dataDir, f.member, n.SystemID)
+	if err != nil {
+		return err
+	}
+	record.Since, record.For, record.Writable = n.Since, n.For, n.Writable
+	return fence.WriteRecord(f.lease, record)
+}
+
+// ReadLease returns what the lease file proves.
+func (f *Files) ReadLease(systemID string) (LeaseNote, error) {
+	r, err := fence.ReadRecord(f.lease)
+	if err != nil {
+		return LeaseNote{}, err
+	}
+	if err := r.Proves(f.dataDir, f.member, systemID); err != nil {
+		return LeaseNote{}, err
+	}
+	return LeaseNote{
+		Grant: r.Grant, Number: r.Number, Since: r.Since, For: r.For,
+		Fast: r.Fast, Kill: r.Kill, SystemID: r.SystemID, Writable: r.Writable,
+	}, nil
+}
+
+// ForgetLease removes the lease file.
+func (f *Files) ForgetLease() error {
+	if err := os.Remove(f.lease); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// pledgeRecord is the pledge file. Its deadline means something only on the boot
+// that it names.
+type pledgeRecord struct {
+	To     string        `json:"to"`
+	Until  clock.Instant `json:"until"`
+	BootID string        `json:"boot_id"`
+}
+
+// WritePledge replaces the pledge file, and returns when it is on disk.
+func (f *Files) WritePledge(n PledgeNote) error {
+	text, err := json.Marshal(pledgeRecord{To: n.To, Until: n.Until, BootID: clock.BootID()})
+	if err != nil {
+		return err
+	}
+	next := f.pledge + ".new"
+	file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(text, '\n'))
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(next, f.pledge)
+}
+
+// ReadPledge returns the pledge that was written down last.
+func (f *Files) ReadPledge(now clock.Instant, ttl time.Duration) (PledgeNote, error) {
+	text, err := os.ReadFile(f.pledge)
+	if errors.Is(err, fs.ErrNotExist) {
+		return PledgeNote{}, nil
+	}
+	var r pledgeRecord
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		return PledgeNote{}, fmt.Errorf("ha: read the pledge file: %w", err)
+	}
+	if r.BootID != clock.BootID() || r.BootID == "" {
+		r.Until = now.Add(ttl)
+	}
+	return PledgeNote{To: r.To, Until: r.Until}, nil
+}

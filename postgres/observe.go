@@ -1,0 +1,189 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Status asks the server and, where it doesn't answer, its control file. What
+// isn't known stays zero, and Problem says why; it never stands for a no.
+func (s *Server) Status(ctx context.Context) Status {
+	st := Status{At: s.clock.Now(), Data: DataUnknown, State: StateUnknown}
+	l, err := s.lookAround(ctx)
+	if err != nil {
+		s.statusOfHungDisk(ctx, &st)
+		st.Problem = err.Error()
+		return st
+	}
+	st.Data, st.Standby, st.Control = l.data, l.standby, l.control
+	st.ServerVersion = l.version * 10000
+	if l.control != nil {
+		st.SystemID = l.control.SystemID
+	}
+	if l.pm == nil {
+		s.statusStopped(&st, l)
+	} else {
+		s.statusRunning(ctx, &st, l)
+	}
+	st.Problem = strings.Join(l.problems, "; ") + join(l.problems, st.Problem)
+	return st
+}
+
+func join(before []string, text string) string {
+	if len(before) > 0 && text != "" {
+		return "; " + text
+	}
+	return text
+}
+
+// statusStopped fills in what the control file tells of a server that is down.
+func (s *Server) statusStopped(st *Status, l look) {
+	if len(l.problems) == 0 || l.data == DataEmpty || st.Control != nil {
+		st.State = StateStopped
+	}
+	st.Problem = s.lastWords()
+	c := l.control
+	if c == nil {
+		return
+	}
+	st.Timeline, st.Location = c.CheckpointTimeline, c.CheckpointLSN
+	if c.MinRecoveryLSN > st.Location {
+		st.Location = c.MinRecoveryLSN
+	}
+	st.Timeline = max(st.Timeline, c.MinRecoveryTimeline)
+}
+
+// statusOfHungDisk tells what is known without a file: the postmaster's life,
+// and what it answers.
+func (s *Server) statusOfHungDisk(ctx context.Context, st *Status) {
+	s.pmMu.Lock()
+	pm := s.pm
+	s.pmMu.Unlock()
+	if pm == nil || pm.dead() {
+		return
+	}
+	st.PID = pm.pid
+	s.fillAnswers(st, pm)
+}
+
+func (s *Server) statusRunning(ctx context.Context, st *Status, l look) {
+	st.PID = l.pm.pid
+	probed := s.startProbe(l.pm, false)
+	var a answer
+	err := s.query(ctx, l.pm, func(conn *pgx.Conn) (err error) {
+		if a, err = ask(ctx, conn); err != nil {
+			return err
+		}
+		st.Pending, err = s.pending(ctx, conn, l.pm, a)
+		return err
+	})
+	if err == nil {
+		s.fillAnswer(st, a, l)
+		waitUpTo(ctx, probed, probeGrace)
+	} else {
+		st.State = stateOf(err, l.lock)
+		st.Problem = "no query went through: " + oneLine(err)
+		select {
+		case <-s.startProbe(l.pm, true):
+		case <-ctx.Done():
+		}
+		if l.pm.dead() { // in the meantime
+			st.State, st.PID = StateStopped, 0
+			st.Problem = s.lastWords()
+			return
+		}
+	}
+	s.fillAnswers(st, l.pm)
+}
+
+func (s *Server) fillAnswers(st *Status, pm *postmaster) {
+	s.answersMu.Lock()
+	defer s.answersMu.Unlock()
+	if s.answers.of == pm {
+		st.Answers, st.AnsweredAt = s.answers.last, s.answers.at
+	}
+}
+
+// stateOf is the state of a server that runs and answered a query with err.
+// The lock file's word counts where the server gave none.
+func stateOf(err error, lock pidFile) State {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		switch {
+		case pgErr.Code == "57P03" && lock.status == "stopping": // cannot_connect_now
+			return StateStopping
+		case pgErr.Code == "57P03":
+			return StateStarting
+		}
+		return StateUnknown
+	}
+	switch lock.status {
+	case "stopping":
+		return StateStopping
+	case "starting", "":
+		return StateStarting
+	}
+	return StateUnknown
+}
+
+func (s *Server) fillAnswer(st *Status, a answer, l look) {
+	st.State = StateRunning
+	if l.lock.pid == l.pm.pid && l.lock.status == "stopping" {
+		st.State = StateStopping
+	}
+	st.StartedAt, st.ServerVersion = a.started, a.version
+	st.Replication, st.Slots = a.walsender, a.slots
+	s.ran(l.pm)
+	if !a.recovery {
+		st.Role, st.Timeline, st.Location = RolePrimary, a.timeline, a.flushed
+		return
+	}
+	st.Role = RoleReplica
+	st.Received, st.Replayed, st.ReplayedAt = a.received, a.replayed, a.replayAt
+	st.Location = max(a.received, a.replayed)
+	st.ReplayPaused = a.paused
+	st.Receiver = a.receiver
+	st.ArchiveRecovery = a.receiver == nil && a.archive
+	st.Timeline = s.replicaTimeline(l, a)
+}
+
+// replicaTimeline is the timeline that a replica is on. The control file learns
+// of a switch only at the next restart point, so what a WAL receiver of this
+// postmaster said before it ended counts as well.
+func (s *Server) replicaTimeline(l look, a answer) Timeline {
+	s.pmMu.Lock()
+	defer s.pmMu.Unlock()
+	if a.receiver != nil {
+		l.pm.timeline = max(l.pm.timeline, a.receiver.Timeline)
+	}
+	tl := l.pm.timeline
+	if c := l.control; c != nil {
+		tl = max(tl, c.CheckpointTimeline, c.MinRecoveryTimeline)
+	}
+	return tl
+}
+
+// AwaitPrimary returns when the server is out of recovery.
+func (s *Server) AwaitPrimary(ctx context.Context) error {
+	for {
+		pm, err := s.running()
+		if err != nil || pm == nil {
+			return fmt.Errorf("postgres: wait for the end of recovery: the server doesn't run: %w", errors.Join(err, context.Cause(ctx)))
+		}
+		var recovery bool
+		err = s.query(ctx, pm, func(conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovery)
+		})
+		if err == nil && !recovery {
+			return nil
+		}
+		if err := sleep(ctx, awaitPause); err != nil {
+			return fmt.Errorf("postgres: wait for the end of recovery: %w", err)
+		}
+	}
+}

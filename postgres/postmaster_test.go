@@ -1,0 +1,214 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func (f *fixture) awaitExit(what string) time.Duration {
+	f.t.Helper()
+	begin := time.Now()
+	select {
+	case <-f.Exited():
+		return time.Since(begin)
+	case <-time.After(limit):
+		f.t.Fatalf("%s: no hint of the postmaster's end", what)
+		return 0
+	}
+}
+
+func TestDeathOfChildIsNoticed(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	pid := f.Status(ctx).PID
+	must(t, syscall.Kill(pid, syscall.SIGKILL))
+	t.Logf("noticed after %v", f.awaitExit("kill -9"))
+	st := f.Status(ctx)
+	if st.State != StateStopped || st.PID != 0 || st.Control.State != "in production" {
+		t.Errorf("after kill -9: %+v", st)
+	}
+	// What is left of it holds its shared memory: a start has to end that first.
+	must(t, f.StartPrimary(ctx, permit()))
+	if st := f.await("primary again", runs(RolePrimary)); st.PID == pid || st.Timeline != 1 {
+		t.Errorf("after the second start: %+v", st)
+	}
+}
+
+// A backend that doesn't look whether its postmaster lives stays when that dies.
+func TestLeftoversAreEndedBeforeStart(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	conn := f.conn(ctx)
+	defer conn.Close(ctx)
+	backend := int(conn.PgConn().PID())
+	must(t, syscall.Kill(backend, syscall.SIGSTOP))
+	must(t, syscall.Kill(f.Status(ctx).PID, syscall.SIGKILL))
+	f.awaitExit("kill -9")
+	st := f.await("stopped with leftovers", func(st Status) bool { return st.State == StateStopped })
+	if left, err := f.serverProcesses(); err != nil || len(left) == 0 || st.Problem == "" {
+		t.Fatalf("the frozen backend should be left: %v %v, %q", left, err, st.Problem)
+	}
+	must(t, f.StartPrimary(ctx, permit()))
+	f.await("primary again", runs(RolePrimary))
+	if title(backend) != "" {
+		t.Errorf("backend %d is still there: %s", backend, title(backend))
+	}
+}
+
+func TestAdoption(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	second, err := New(f.options, f.settings)
+	must(t, err)
+	defer second.Close()
+	pid := f.Status(ctx).PID
+	st := awaitStatus(t, second, "adopted", runs(RolePrimary))
+	if st.PID != pid || !st.Answers {
+		t.Errorf("adopted: %+v", st)
+	}
+	if err := second.StartPrimary(ctx, permit()); err == nil {
+		t.Error("a second start on a running server")
+	}
+	must(t, syscall.Kill(pid, syscall.SIGKILL))
+	f.awaitExit("parent")
+	select {
+	case <-second.Exited():
+	case <-ctx.Done():
+		t.Fatal("the adopter got no hint")
+	}
+	if st := second.Status(ctx); st.State != StateStopped {
+		t.Errorf("adopter after death: %+v", st)
+	}
+}
+
+func TestRunningServerWithoutLockFileIsFound(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	pid := f.Status(ctx).PID
+	must(t, os.Remove(f.dataPath("postmaster.pid")))
+	second, err := New(f.options, f.settings)
+	must(t, err)
+	defer second.Close()
+	if st := second.Status(ctx); st.PID != pid {
+		t.Errorf("found %d, not %d: %+v", st.PID, pid, st)
+	}
+	if err := second.StartPrimary(ctx, permit()); err == nil {
+		t.Error("a second postmaster on a directory that lost its lock file")
+	}
+}
+
+// The number in a lock file may have become another process's.
+func TestForeignLockFile(t *testing.T) {
+	f := newServer(t, "p1", nil)
+	ctx := testContext(t)
+	must(t, f.Bootstrap(ctx))
+	sleeper := exec.Command("sleep", "60")
+	sleeper.Dir = f.options.DataDir // even one that works in the directory
+	sleeper.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(t, sleeper.Start())
+	defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
+	for name, pid := range map[string]int{
+		"nobody's number": 1 << 21, "a foreign process": sleeper.Process.Pid, "init": 1,
+		"our own": os.Getpid(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := fmt.Sprintf("%d\n%s\n%d\n%d\n\n127.0.0.1\n\nready\n", pid, f.options.DataDir, time.Now().Unix(), f.port)
+			must(t, os.WriteFile(f.dataPath("postmaster.pid"), []byte(text), 0o600))
+			if st := f.Status(ctx); st.State != StateStopped || st.PID != 0 {
+				t.Fatalf("with that lock file: %+v", st)
+			}
+			must(t, f.StartPrimary(ctx, permit()))
+			awaitStatus(t, f.Server, "primary", runs(RolePrimary))
+			must(t, f.Stop(ctx, Stop{Mode: StopFast}))
+		})
+	}
+	if sleeper.ProcessState != nil || title(sleeper.Process.Pid) == "" {
+		t.Error("the foreign process was killed")
+	}
+}
+
+// A second server of the same user, elsewhere, is none of our business.
+func TestOtherServersAreLeftAlone(t *testing.T) {
+	f, other := newPrimary(t, nil), newPrimary(t, nil)
+	ctx := testContext(t)
+	lock, err := os.ReadFile(other.dataPath("postmaster.pid"))
+	must(t, err)
+	must(t, f.Stop(ctx, Stop{Mode: StopFast}))
+	must(t, os.WriteFile(f.dataPath("postmaster.pid"), lock, 0o600))
+	if st := f.Status(ctx); st.State != StateStopped {
+		t.Errorf("another directory's server was taken for ours: %+v", st)
+	}
+	must(t, f.Stop(ctx, Stop{Mode: StopImmediate}))
+	if st := other.Status(ctx); st.Role != RolePrimary {
+		t.Errorf("the other server: %+v", st)
+	}
+}
+
+func TestHungPostmaster(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	before := f.Status(ctx)
+	must(t, syscall.Kill(before.PID, syscall.SIGSTOP))
+	st := f.await("noticed as hung", func(st Status) bool { return !st.Answers })
+	if st.State != StateRunning || st.Role != RolePrimary {
+		t.Errorf("the kept connection still works, the status says %+v", st)
+	}
+	if st.At.Sub(st.AnsweredAt) <= 0 {
+		t.Errorf("last answer at %v, now %v", st.AnsweredAt, st.At)
+	}
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	f.closeSession(ctx)
+	begin := time.Now()
+	st = f.Status(short)
+	if d := time.Since(begin); d > 3*time.Second {
+		t.Errorf("a status with 300 ms took %v", d)
+	}
+	if st.Role != RoleNone || st.State != StateUnknown || st.PID == 0 || st.Problem == "" {
+		t.Errorf("hung, without a kept connection: %+v", st)
+	}
+	begin = time.Now()
+	must(t, f.Stop(ctx, Stop{Mode: StopImmediate, Escalate: 300 * time.Millisecond}))
+	t.Logf("hung server stopped in %v", time.Since(begin))
+	if left, err := f.serverProcesses(); err != nil || len(left) > 0 {
+		t.Errorf("processes left: %v %v", left, err)
+	}
+}
+
+func TestDefaultLauncher(t *testing.T) {
+	f := newServer(t, "p1", func(o *Options, _ *Settings) { o.Launcher = nil })
+	ctx := testContext(t)
+	t.Setenv("PGPASSWORD", "leak")
+	t.Setenv("PATRONI_NAME", "leak")
+	t.Setenv("NOTIFY_SOCKET", "/leak")
+	must(t, f.Bootstrap(ctx))
+	must(t, f.StartPrimary(ctx, permit()))
+	pid := f.await("primary", runs(RolePrimary)).PID
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	must(t, err)
+	for _, leak := range []string{"leak", "secret"} {
+		if containsText(env, leak) {
+			t.Errorf("%q is in the postmaster's environment", leak)
+		}
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	must(t, err)
+	var ppid, pgrp, sid int
+	var state, comm string
+	if _, err := fmt.Sscanf(string(stat), "%d %s %s %d %d %d", new(int), &comm, &state, &ppid, &pgrp, &sid); err != nil || sid != pid {
+		t.Errorf("session %d of postmaster %d: %v", sid, pid, err)
+	}
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	must(t, err)
+	for _, fd := range fds {
+		if target, _ := os.Readlink(fd); target == "anon_inode:[pidfd]" {
+			t.Errorf("descriptor %s leaked: %s", fd, target)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package postgres
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// standbyConf is the block of recovery settings of a server that follows up, or
+// of one that follows nobody.
+func (s *Server) standbyConf(settings Settings, up Upstream, major int) (map[string]string, error) {
+	conf := make(map[string]string)
+	for _, from := range []map[string]string{settings.Parameters, settings.RecoveryConf} {
+		for given, value := range from {
+			name := strings.ToLower(given)
+			if slices.Contains(recoveryParameters, name) && !strings.HasPrefix(name, "recovery_target") {
+				conf[name] = value
+			}
+		}
+	}
+	conf["primary_conninfo"], conf["primary_slot_name"] = "", ""
+	for _, target := range []string{"", "_lsn", "_name", "_time", "_xid"} {
+		conf["recovery_target"+target] = ""
+	}
+	conf["recovery_target_timeline"] = "latest"
+	if up.IsZero() {
+		return conf, nil
+	}
+	if settings.Replication.Password != "" {
+		if err := writePassFile(s.opts.PassFile, settings.Replication, up.Host, up.Port); err != nil {
+			return nil, err
+		}
+	}
+	conf["primary_conninfo"] = settings.primaryConninfo(s.opts.Name, up, s.opts.PassFile, major)
+	if settings.UseSlots && up.Slot != "" {
+		conf["primary_slot_name"] = up.Slot
+	}
+	return conf, nil
+}
+
+// keptConf is standbyConf for a server that runs with the upstream that its
+// configuration file names, where we don't know it as an Upstream.
+func (s *Server) keptConf(settings Settings, major int) (map[string]string, error) {
+	s.mu.Lock()
+	up := s.upstream
+	s.mu.Unlock()
+	if up != nil {
+		return s.standbyConf(settings, *up, major)
+	}
+	conf, err := s.standbyConf(settings, Upstream{}, major)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(s.mainConf())
+	if ignoreNotExist(err) != nil {
+		return nil, err
+	}
+	old := confValues(string(text))
+	for _, name := range []string{"primary_conninfo", "primary_slot_name"} {
+		if value, ok := old[name]; ok {
+			conf[name] = value
+		}
+	}
+	return conf, nil
+}
+
+func (s *Server) follows(up Upstream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upstream = &up
+}
+
+// signalConf is the block of recovery settings of a new cluster that a custom
+// method restored, and whether it is to be a standby at first.
+func signalConf(given map[string]string) (conf map[string]string, standby bool) {
+	conf = maps.Clone(given)
+	if conf == nil {
+		conf = make(map[string]string)
+	}
+	standby, _ = parseBool(conf["standby_mode"])
+	maps.DeleteFunc(conf, func(name, _ string) bool { return !slices.Contains(recoveryParameters, strings.ToLower(name)) })
+	return conf, standby
+}
+
+// majorVersion is that of the data directory: 12 and up.
+func (s *Server) majorVersion() (int, error) {
+	text, err := os.ReadFile(s.dataPath("PG_VERSION"))
+	if err != nil {
+		return 0, err
+	}
+	major, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0, fmt.Errorf("%s has %q: it must name a major version of PostgreSQL from 12 on", s.dataPath("PG_VERSION"), strings.TrimSpace(string(text)))
+	}
+	return major, nil
+}

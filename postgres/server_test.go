@@ -1,0 +1,238 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// limit bounds everything that a test waits for.
+const limit = 30 * time.Second
+
+// mortal launches like the default does, but what it launches ends with the
+// test's process.
+type mortal struct{}
+
+func (mortal) Launch(_ context.Context, c Command) (int, error) {
+	if c.Writable {
+		if err := c.Permit.check(clock.System().Now()); err != nil {
+			return 0, err
+		}
+	}
+	log, err := os.OpenFile(c.Log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	proc, err := os.StartProcess(c.Path, append([]string{c.Path}, c.Args...), &os.ProcAttr{
+		Dir: c.Dir, Env: c.Env, Files: []*os.File{nil, log, log},
+		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGQUIT},
+	})
+	if err != nil {
+		return 0, err
+	}
+	pid := proc.Pid // gone with Release
+	return pid, proc.Release()
+}
+
+// fixture is a Server on a directory of its own.
+type fixture struct {
+	*Server
+	t        *testing.T
+	port     int
+	settings Settings
+	options  Options
+}
+
+// newServer returns one whose data directory is empty.
+func newServer(t *testing.T, name string, change func(*Options, *Settings)) *fixture {
+	t.Helper()
+	dir := testenv.ShortTempDir(t)
+	f := &fixture{t: t, port: testenv.Port(t)}
+	f.options = Options{
+		Name: name, Scope: "demo", DataDir: filepath.Join(dir, "data"), BinDir: testenv.PostgresBin(t),
+		PassFile: filepath.Join(dir, "pgpass"), Launcher: mortal{}, Logger: testLogger(t),
+	}
+	f.settings = Settings{
+		Listen:      fmt.Sprintf("127.0.0.1:%d", f.port),
+		Superuser:   Credentials{Username: "postgres", Password: "it's secret"},
+		Replication: Credentials{Username: "replicator", Password: `re\p:li`},
+		Parameters:  map[string]string{"unix_socket_directories": dir, "fsync": "off"},
+		HBA: []string{
+			"local all all trust",
+			"host all all 127.0.0.1/32 scram-sha-256",
+			"host replication all 127.0.0.1/32 scram-sha-256",
+		},
+		InitdbArgs: []string{"--auth=trust", "--no-sync", "--data-checksums", "--locale=C.UTF-8", "--encoding=UTF8"},
+		UseSlots:   true,
+	}
+	if change != nil {
+		change(&f.options, &f.settings)
+	}
+	goroutines := goleak.IgnoreCurrent()
+	s, err := New(f.options, f.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Server = s
+	t.Cleanup(func() {
+		f.end(s)
+		goleak.VerifyNone(t, goroutines)
+	})
+	return f
+}
+
+// end kills all that runs on the directory and closes s.
+func (f *fixture) end(s *Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := s.Stop(ctx, Stop{Mode: StopImmediate, Escalate: 5 * time.Second}); err != nil {
+		f.t.Error(err)
+	}
+	s.Close()
+	if f.t.Failed() {
+		text, _ := os.ReadFile(s.logFile())
+		f.t.Logf("log of %s:\n%s", s.opts.Name, text)
+	}
+}
+
+func testLogger(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// ctx is one that ends when the test has waited long enough.
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// permit is a Permit for now.
+func permit() Permit { return Permit{NotAfter: clock.System().Now().Add(limit)} }
+
+// must fails the test on an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await asks for the status until ok, and returns it.
+func (f *fixture) await(what string, ok func(Status) bool) Status {
+	f.t.Helper()
+	return awaitStatus(f.t, f.Server, what, ok)
+}
+
+func awaitStatus(t *testing.T, s *Server, what string, ok func(Status) bool) Status {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		st := s.Status(ctx)
+		cancel()
+		if ok(st) {
+			return st
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not %s: %+v", s.opts.Name, what, st)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func runs(role Role) func(Status) bool {
+	return func(st Status) bool { return st.State == StateRunning && st.Role == role }
+}
+
+// sql runs statements as superuser over the unix socket.
+func (f *fixture) sql(statements ...string) {
+	f.t.Helper()
+	ctx := testContext(f.t)
+	conn := f.conn(ctx)
+	defer conn.Close(ctx)
+	for _, q := range statements {
+		if _, err := conn.Exec(ctx, q); err != nil {
+			f.t.Fatalf("%s: %v", q, err)
+		}
+	}
+}
+
+// text runs a query of one value.
+func (f *fixture) text(query string) string {
+	f.t.Helper()
+	ctx := testContext(f.t)
+	conn := f.conn(ctx)
+	defer conn.Close(ctx)
+	var v any
+	if err := conn.QueryRow(ctx, query).Scan(&v); err != nil {
+		f.t.Fatalf("%s: %v", query, err)
+	}
+	return fmt.Sprint(v)
+}
+
+func (f *fixture) conn(ctx context.Context) *pgx.Conn {
+	f.t.Helper()
+	conn, err := pgx.Connect(ctx, fmt.Sprintf("host=%s port=%d user=postgres dbname=postgres", filepath.Dir(f.options.DataDir), f.port))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return conn
+}
+
+// primary bootstraps and starts one.
+func newPrimary(t *testing.T, change func(*Options, *Settings)) *fixture {
+	t.Helper()
+	f := newServer(t, "p1", change)
+	ctx := testContext(t)
+	must(t, f.Bootstrap(ctx))
+	must(t, f.StartPrimary(ctx, permit()))
+	f.await("primary", runs(RolePrimary))
+	return f
+}
+
+func TestBootstrapStartStop(t *testing.T) {
+	f := newServer(t, "p1", nil)
+	ctx := testContext(t)
+	if st := f.Status(ctx); st.Data != DataEmpty || st.State != StateStopped || st.Problem != "" {
+		t.Fatalf("empty directory: %+v", st)
+	}
+	must(t, f.Bootstrap(ctx))
+	st := f.Status(ctx)
+	if st.Data != DataValid || st.State != StateStopped || st.SystemID == "" || st.Timeline != 1 || st.Location == 0 || !st.Control.CleanShutdown() {
+		t.Fatalf("after bootstrap: %+v", st)
+	}
+	must(t, f.StartPrimary(ctx, permit()))
+	st = f.await("primary", runs(RolePrimary))
+	if st.Timeline != 1 || st.Location == 0 || st.PID == 0 || !st.Answers || st.ServerVersion < 120000 || st.StartedAt.IsZero() || st.Standby {
+		t.Errorf("running: %+v", st)
+	}
+	f.sql("CREATE TABLE t (i int)", "INSERT INTO t VALUES (1)")
+	var shut []string
+	must(t, f.Stop(ctx, Stop{Mode: StopFast, Checkpoint: true, OnShutdown: func(c Control) { shut = append(shut, c.State) }}))
+	if strings.Join(shut, ",") != "shut down" {
+		t.Errorf("OnShutdown was called with %q", shut)
+	}
+	if st := f.Status(ctx); st.State != StateStopped || st.PID != 0 || st.Role != RoleNone || !st.Control.CleanShutdown() || st.Problem != "" {
+		t.Errorf("stopped: %+v", st)
+	}
+	if left, err := f.serverProcesses(); err != nil || len(left) > 0 {
+		t.Errorf("processes left: %v %v", left, err)
+	}
+}
+
+func containsText(b []byte, text string) bool { return strings.Contains(string(b), text) }
