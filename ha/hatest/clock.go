@@ -33,7 +33,7 @@ func (c *hostClock) of(t clock.Instant) clock.Instant {
 func (c *hostClock) when(at clock.Instant) clock.Instant {
 	d := int64(at - uptime)
 	if d > int64(1000*time.Hour) {
-		return c.boot + clock.Instant(d)
+		return never
 	}
 	t := c.boot + clock.Instant(d-d/1000*c.drift/1000)
 	for c.of(t) < at {

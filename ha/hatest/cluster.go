@@ -146,8 +146,8 @@ func (t trueClock) NewTimer(clock.Instant) clock.Timer {
 	panic("hatest: a timer on the network's clock, which the driver advances")
 }
 
-func (c *Cluster) reconfigure(values map[string]any) (ha.Settings, *postgres.Settings, error) {
-	s, _, err := ha.ParseSettings(values, ha.ShortFloors())
+func (c *Cluster) reconfigure(values map[string]any, floors ha.Floors) (ha.Settings, *postgres.Settings, error) {
+	s, _, err := ha.ParseSettings(values, floors)
 	if c.opts.NoLagCheck {
 		s.MaximumLagOnFailover = 1 << 60
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/fence"
 	"github.com/regent-ha/regent/ha"
 	"github.com/regent-ha/regent/postgres"
