@@ -206,6 +206,18 @@ func (c *Cluster) WipeStore() error {
 	return c.store.admin.RemoveCluster(noWait)
 }
 
+// Restart asks a node's agent to restart its server in place.
+func (c *Cluster) Restart(name string) {
+	n := c.node(name)
+	if p := n.process; p != nil {
+		c.world.logf("%s restart asked for", name)
+		p.deliver(func() {
+			agent := n.agent
+			p.serving.Go(func() { _ = agent.Restart(p.ctx) }) // its end is in the agent's log
+		})
+	}
+}
+
 // CutPeers lets nothing through between two nodes' agents in one direction.
 func (c *Cluster) CutPeers(from, to string, cut bool) {
 	c.world.logf("fault: agents %s to %s cut %t", from, to, cut)
@@ -245,7 +257,7 @@ func (c *Cluster) Heal() {
 	c.StartStore()
 	for _, n := range c.nodes {
 		c.CutStore(n.name, false, false)
-		n.flaky, n.slow = false, 0
+		n.flaky, n.slow, n.spared = false, 0, false
 		n.inner.FillDisk(false)
 		n.inner.DelayReplay(0)
 		for _, other := range c.nodes {

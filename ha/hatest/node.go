@@ -39,6 +39,7 @@ type node struct {
 	lateRequests []func() // that the network has, until it heals
 	lateReplies  []func()
 	flaky        bool
+	spared       bool // its guard is frozen: nothing else may happen to it
 	slow         time.Duration
 
 	watched    <-chan struct{} // what the store signals
