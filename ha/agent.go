@@ -68,8 +68,9 @@ type Fencing struct {
 // Hooks are told what happens. Each is optional, is called from the agent's one
 // goroutine, and must return soon.
 type Hooks struct {
-	// RoleChanged is told when the server has become primary or replica.
-	RoleChanged func(role postgres.Role)
+	// Server is told what happened to the server, and the role that it has:
+	// primary, replica, or demoted for a primary that was stopped.
+	Server func(e Event, role string)
 	// Leading is called when leadership begins. The context ends before the
 	// lease does, by the lead of the lease timer.
 	Leading func(ctx context.Context)
@@ -103,7 +104,7 @@ type Agent struct {
 	dynamic      dcs.Version // of the configuration that is in force
 	floors       Floors      // that it was read with
 	settings     Settings
-	lastRole     postgres.Role
+	watched      watched
 	lastSystemID string
 	said         string
 	shrunk       bool // the TTL became smaller since the last renewal
