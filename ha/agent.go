@@ -237,6 +237,26 @@ func (a *Agent) wait(ctx context.Context, next clock.Instant) {
 	case <-a.cfg.PostgreSQL.Exited():
 	case <-a.fencing.lost():
 	}
+	a.drain()
+}
+
+// drain takes what else has happened: the cycle that begins now sees to all of it.
+func (a *Agent) drain() {
+	for {
+		select {
+		case <-a.wake:
+			continue
+		case _, open := <-a.hints:
+			a.stale = true
+			if open {
+				continue
+			}
+		case <-a.cfg.PostgreSQL.Exited():
+			continue
+		default:
+		}
+		return
+	}
 }
 
 // Wake makes the agent look again at once.
