@@ -248,18 +248,12 @@ func (c *Core) disarm(e DisarmAsked) []Effect {
 	return []Effect{Accept{}}
 }
 
+// hold suspends deadlines. A guard that fired goes on watching.
 func (c *Core) hold(e HoldAsked) []Effect {
 	if e.Number <= c.number {
 		return c.usedUp(e.Number)
 	}
-	c.number = e.Number
-	if c.fired || c.killing {
-		// A latch stays: what it was held for is dead. An adopted standby is
-		// spoken for now.
-		c.arm = Arm{}
-		return []Effect{Accept{}}
-	}
-	c.held = true
+	c.number, c.held = e.Number, true
 	return []Effect{Accept{}}
 }
 

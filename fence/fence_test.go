@@ -23,8 +23,12 @@ import (
 // The test binary is also the guard, and some other programs that tests need.
 func TestMain(m *testing.M) {
 	Main()
-	if program := programs[os.Getenv("FENCE_TEST_PROGRAM")]; program != nil {
-		program()
+	switch os.Getenv("FENCE_TEST_PROGRAM") {
+	case "leash":
+		leashed()
+		return
+	case "agent":
+		agentProgram()
 		return
 	}
 	if os.Getuid() != 0 {
@@ -33,13 +37,7 @@ func TestMain(m *testing.M) {
 	testenv.Main(m)
 }
 
-var programs map[string]func()
-
-func init() {
-	programs = map[string]func(){"leash": leashed, "agent": agentProgram}
-}
-
-// program is the test binary as one of programs.
+// program is the test binary as another program.
 func program(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), "FENCE_TEST_PROGRAM="+name)
@@ -96,7 +94,7 @@ func eventually(tb testing.TB, what string, done func() bool) {
 		if time.Now().After(end) {
 			tb.Fatalf("not within 20 s: %s", what)
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

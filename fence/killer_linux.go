@@ -38,9 +38,7 @@ func (k *killer) interrupt(known process) {
 // kill returns at once; done is called when nothing is left, once for all kills
 // that were ordered meanwhile.
 func (k *killer) kill(known process) {
-	if known.pid != 0 {
-		known.signal(unix.SIGSTOP)
-	}
+	known.killChildren()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.again = true

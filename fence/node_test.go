@@ -67,8 +67,8 @@ func newNode(tb testing.TB) *node {
 		n.end()
 		if tb.Failed() {
 			for _, f := range []string{"guard.log", "../../data/server.log"} {
-				text, _ := os.ReadFile(filepath.Join(n.folder(), f))
-				tb.Logf("%s:\n%s", f, text)
+				text, err := os.ReadFile(filepath.Join(n.folder(), f))
+				tb.Logf("%s: %v\n%s", f, err, text)
 			}
 		}
 		os.RemoveAll(dir)

@@ -1,6 +1,7 @@
 package fence
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -119,6 +120,10 @@ func (c *session) launch(cmd Command) (pid int, err error) {
 	}()
 	if err := <-ended; err != nil {
 		return 0, fmt.Errorf("start: %w", err)
+	}
+	// Its descriptor closed, by exec or by death; the dead have no executable.
+	if f.process.link("exe") == "" {
+		return 0, errors.New("start: it was killed or ended at once")
 	}
 	c.log.Info("launched", "pid", f.process.pid, "writable", writable)
 	return f.process.pid, nil

@@ -128,8 +128,9 @@ func (s *sessions) hello(c *session, h request, pid int) error {
 // follow reports the agent's death.
 func (s *sessions) follow(p process) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known := s.agents[p.pid]; known != nil && known.start == p.start {
+	known := s.agents[p.pid]
+	s.mu.Unlock()
+	if known != nil && known.start == p.start {
 		return nil
 	}
 	fd, err := p.open()
@@ -138,11 +139,14 @@ func (s *sessions) follow(p process) error {
 		return fmt.Errorf("the agent with pid %d: %w", p.pid, err)
 	}
 	a := &peer{process: p, pidfd: fd}
+	s.mu.Lock()
 	s.agents[p.pid] = a
+	s.mu.Unlock()
 	go func() {
-		for !ended(a.pidfd, -1) {
+		for !ended(fd, -1) {
 		}
 		s.gone(a)
+		unix.Close(fd)
 	}()
 	return nil
 }
@@ -158,7 +162,6 @@ func (s *sessions) gone(a *peer) {
 	known := s.agents[a.pid] == a
 	if known {
 		delete(s.agents, a.pid)
-		unix.Close(a.pidfd)
 	}
 	s.mu.Unlock()
 	if known {

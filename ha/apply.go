@@ -122,6 +122,9 @@ func afterFailure(v view, d decision, act action, err error) memory {
 		m.LastTouch, m.Touched = v.Memory.LastTouch, ""
 	case startPrimary, startStandby:
 		m.Starts = m.Starts.failed(v.Now, err.Error())
+	case promote:
+		// The server may have got the request all the same.
+		m.Promoting, m.Winning = v.Now, winning{}
 	case syncSlots:
 		m.LastSlots = v.Now
 	case nudge:

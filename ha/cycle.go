@@ -77,8 +77,18 @@ func (a *Agent) read(ctx context.Context) store {
 	for _, m := range cluster.Members {
 		a.seen[m.Name] = now
 	}
+	a.settle(cluster)
 	a.reconfigure(cluster)
 	return store{Fresh: true}
+}
+
+// settle ends a try for the leader key that got no answer, once another member
+// holds it.
+func (a *Agent) settle(c dcs.Cluster) {
+	if a.office.get().Unsettled && c.Leader != nil && c.Leader.Name != a.cfg.Name {
+		a.office.set(term{})
+		a.pledged.acquired(false)
+	}
 }
 
 // status asks the server. It is bounded by itself; the context only ends with

@@ -13,6 +13,8 @@ import (
 func dataFirst(v view) (decision, bool) {
 	s := v.Server
 	switch {
+	case v.Job.running() && s.Role == postgres.RolePrimary:
+		return demote(v, "job/primary", "demoting self because I do not have the lock"), true
 	case v.Job.running():
 		return inJob(v, "job"), true
 	case s.Role == postgres.RoleReplica && !v.Memory.Promoting.IsZero():
@@ -152,6 +154,9 @@ func clone(v view) decision {
 		}
 	}
 	up, reachable := memberUpstream(v, source)
+	if !dcs.ValidSystemID(c.Initialize.SystemID) {
+		return say(v, "clone/bootstrapping", "waiting for leader to bootstrap: %s is at it", c.Leader.Name)
+	}
 	if !ok || !reachable || source.State != "running" || source.Name == c.Leader.Name && source.Role != "primary" && source.Role != "standby_leader" {
 		return say(v, "clone/not-ready", "waiting for leader to bootstrap: %s can't be cloned from yet", c.Leader.Name)
 	}

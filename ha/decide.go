@@ -134,6 +134,13 @@ func rememberJob(v view, m memory) memory {
 		if failed {
 			m.Starts = m.Starts.failed(v.Now, v.Job.Err)
 		}
+	case jobFollow:
+		if failed {
+			m.Following = ""
+			m.Follows = m.Follows.failed(v.Now, v.Job.Err)
+		} else {
+			m.Follows = tries{}
+		}
 	case jobBootstrap, jobPostBootstrap:
 		if failed {
 			m.Clones = m.Clones.failed(v.Now, v.Job.Err)

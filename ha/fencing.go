@@ -22,7 +22,6 @@ type fencing struct {
 	guard  Fence // nil: none
 	number uint64
 	lostAt clock.Instant
-	told   bool // that there is no guard
 	absent bool // automatic mode, and none can run here
 	state  fence.State
 	never  chan struct{}

@@ -36,6 +36,8 @@ func strangeGrant(v view) decision {
 	}
 	s := v.Server
 	switch {
+	case v.Term.Unsettled && s.Role == postgres.RoleReplica && !v.Pledged.binds(v.Now):
+		return say(v, "strange-grant/unsettled", "the leader key has my name, and a try of mine got no answer: trying again").with(acquire{}).within(v, 0)
 	case s.Role == postgres.RolePrimary:
 		return demote(v, "strange-grant/primary", "the leader key has my name, and its grant is not one of mine: demoting self until it ends")
 	case s.State == postgres.StateStopped:
@@ -91,7 +93,7 @@ func rejoin(v view) decision {
 // shutdown, or a standby that was promoted and crashed.
 func wasPrimary(v view) bool {
 	c := v.Server.Control
-	if c == nil || v.Server.Standby && c.State == "in archive recovery" {
+	if c == nil || v.Server.Backup || v.Server.Standby && c.State == "in archive recovery" {
 		return false
 	}
 	return c.State == "in production" || c.State == "in crash recovery" || c.State == "shutting down"
@@ -127,6 +129,8 @@ func follow(v view) decision {
 		return lookEarly(v, say(v, "follow/not-ready", "waiting for %s to be ready to be followed", leader))
 	case v.Memory.Checked.Result == ancestryUnknown && !(v.Memory.Checked.Attempts > 0 && streamsFrom(v, up)):
 		return lookEarly(v, check(v, primary))
+	case v.Memory.Following != upstreamDigest(up) && v.Now.Before(v.Memory.Follows.Next):
+		return lookEarly(v, say(v, "follow/pause", "could not follow %s: %s", up.Name, v.Memory.Follows.Why).at(v.Memory.Follows.Next))
 	case v.Memory.Following != upstreamDigest(up):
 		d := say(v, "follow/change", "changing the upstream to %s", up.Name)
 		d.Memory.Following = upstreamDigest(up)

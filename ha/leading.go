@@ -15,12 +15,19 @@ func leading(v view) decision {
 		return d
 	}
 	docs := leaderDocuments(v, &d)
-	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off
+	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off || keyLooksLost(v)
 	if urgent || !v.Now.Before(v.Term.Plan.Renew) {
 		d.Actions = append([]action{renew{docs}}, d.Actions...)
 		return d.within(v, v.Settings.Timing().RenewEvery())
 	}
 	return d.at(v.Term.Plan.Renew)
+}
+
+// keyLooksLost says whether the store, as it was read in this cycle, doesn't
+// have our grant behind the leader key. A renewal gives certainty.
+func keyLooksLost(v view) bool {
+	l := v.Store.Cluster.Leader
+	return v.Store.Fresh && (l == nil || l.Grant != v.Term.Lease.ID)
 }
 
 // gives says whether a decision ends our lease.
@@ -168,10 +175,13 @@ func takeOffice(v view) decision {
 	w := v.Memory.Winning
 	c := v.Store.Cluster
 	switch {
-	case !v.Memory.Promoting.IsZero():
+	case !v.Memory.Promoting.IsZero() && v.Now.Sub(v.Memory.Promoting) < promoteAgain:
 		return say(v, "promote/wait", "waiting for the end of recovery").within(v, promotePoll)
 	case v.Term.Armed == 0 && !v.Guard.Off:
 		return say(v, "promote/unarmed", "not promoting because the guard has not acknowledged the lease").within(v, slowPoll)
+	case !v.Memory.Promoting.IsZero():
+		// Asked for once more: the request itself may have failed.
+		return promoting(v, "waiting for the end of recovery")
 	case c.Status.Version != w.Status || c.History.Version != w.History:
 		d := say(v, "promote/recheck", "somebody has led since I found myself fit: repeating the test")
 		d.Memory.Winning = winning{Status: c.Status.Version, History: c.History.Version, Recheck: true}
@@ -188,7 +198,14 @@ func takeOffice(v view) decision {
 			return giveUp(v, "promote/unfit", "releasing the leader key: "+verdict.Reason)
 		}
 	}
-	d := say(v, "promote", "promoted self to leader by acquiring session lock")
+	return promoting(v, "promoted self to leader by acquiring session lock")
+}
+
+// promoteAgain is after how long a promotion that hasn't ended is asked for again.
+const promoteAgain = time.Second
+
+func promoting(v view, reason string) decision {
+	d := say(v, "promote", "%s", reason)
 	d.Memory.Promoting = v.Now
 	d.Memory.Winning = winning{}
 	return d.with(promote{v.Term.Plan.Timer}).within(v, promotePoll)

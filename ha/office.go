@@ -116,9 +116,11 @@ func (a *Agent) acquire(ctx context.Context, v view) error {
 	defer cancel()
 	lease, err := a.client.Acquire(ctx)
 	if err != nil {
-		if errors.Is(err, dcs.ErrHeld) {
+		held := errors.Is(err, dcs.ErrHeld)
+		if held {
 			a.pledged.acquired(false)
 		}
+		a.office.set(term{Unsettled: !held})
 		return fmt.Errorf("ha: acquire the leader key: %w", err)
 	}
 	a.shrunk = false

@@ -31,7 +31,7 @@ func (b *pledgeBook) load() error {
 	note, err := a.cfg.Notes.ReadPledge(now, a.settings.TTL)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.given = pledge{To: note.To, Until: note.Until}
+	b.given = pledge(note)
 	if err != nil {
 		b.given = pledge{To: "a member that can't be told any more", Until: now.Add(a.settings.TTL)}
 	}
@@ -73,7 +73,7 @@ func (b *pledgeBook) held(until clock.Instant) {
 }
 
 // ErrRunningAsLeader refuses a pledge: this member may hold the key itself.
-var ErrRunningAsLeader = errors.New("Running as a leader")
+var ErrRunningAsLeader = errors.New("running as a leader")
 
 // ErrFailsafeOff refuses a pledge: the cluster doesn't have failsafe_mode.
 var ErrFailsafeOff = errors.New("failsafe_mode is off")
@@ -101,7 +101,7 @@ func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (uint64, error) {
 		return 0, fmt.Errorf("pledged to %s", b.given.To)
 	}
 	given := pledge{To: r.Name, Until: now.Add(report.Settings.TTL)}
-	if err := a.cfg.Notes.WritePledge(PledgeNote{To: given.To, Until: given.Until}); err != nil {
+	if err := a.cfg.Notes.WritePledge(PledgeNote(given)); err != nil {
 		return 0, fmt.Errorf("the pledge can't be written down: %w", err)
 	}
 	b.given = given

@@ -45,6 +45,9 @@ func memberEntry(v view, d decision) dcs.Member {
 		Pause:          v.Settings.Pause,
 		Problem:        memberProblem(v, d),
 	}
+	if v.Memory.Bootstrap {
+		m.ConnURL = "" // nobody clones or follows a cluster that isn't finished
+	}
 	if s.State == postgres.StateRunning || s.State == postgres.StateStarting {
 		m.Location = uint64(s.Location)
 		m.ReplicationState = s.ReplicationState()

@@ -23,6 +23,8 @@ func (s *scene) tell(line string) (err error) {
 		"member": s.member, "status": s.status, "failover": s.failover, "history": s.history, "failsafe": s.failsafe,
 		"term": s.term, "guard": s.guard, "server": s.server, "own-history": s.ownHistory, "peer": s.peer,
 		"job": s.job, "request": s.request, "memory": s.memory, "pledged": s.pledged, "pledges": s.pledges, "config": s.config,
+		"leader-absent": func(words) { s.v.Store.Cluster.Leader = nil },
+		"unsettled":     func(words) { s.v.Term.Unsettled = true },
 	}
 	verb, ok := verbs[what]
 	if !ok {

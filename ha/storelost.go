@@ -12,14 +12,14 @@ func storeLost(v view) decision {
 	s := v.Server
 	retry := min(v.Settings.LoopWait, time.Second)
 	switch {
+	case s.Role == postgres.RolePrimary && !v.Term.held() && !v.Pledges.bind(v.Now):
+		return demote(v, "store-lost/no-lease", "DCS is not accessible, and I have no lease: demoting self").within(v, retry)
 	case v.Job.running() && !v.Term.held():
 		return inJob(v, "store-lost/job").within(v, retry)
 	case s.Role != postgres.RolePrimary && s.State != postgres.StateStopped:
 		return say(v, "store-lost", "DCS is not accessible: %s", v.Store.Err).within(v, retry)
 	case s.Role != postgres.RolePrimary:
 		return storeLostStopped(v, retry)
-	case !v.Term.held() && !v.Pledges.bind(v.Now):
-		return demote(v, "store-lost/no-lease", "DCS is not accessible, and I have no lease: demoting self").within(v, retry)
 	}
 	return storeLostPrimary(v, retry)
 }

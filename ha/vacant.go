@@ -9,10 +9,11 @@ import (
 // vacant is for a cluster that nobody leads.
 func vacant(v view) decision {
 	s := v.Server
-	if newCluster(v) {
+	pledged := v.Pledged.binds(v.Now)
+	if newCluster(v) && !pledged {
 		return say(v, "bootstrap/acquire", "taking the leader key before the new cluster's first start").with(acquire{}).within(v, 0)
 	}
-	if s.Role == postgres.RolePrimary && v.Pledges.bind(v.Now) {
+	if s.Role == postgres.RolePrimary && v.Pledges.bind(v.Now) && !pledged {
 		return say(v, "failsafe/acquire", "the leader key is gone and all members have pledged: taking it again").with(acquire{}).within(v, 0)
 	}
 	if d, ok := dataFirst(v); ok {

@@ -66,6 +66,9 @@ type term struct {
 	Armed   uint64 // the arm that the guard acknowledged for this plan; 0: none
 	Unknown bool   // the outcome of the last renewal is not known
 	Resumed bool   // taken over from an agent that ran before
+	// Unsettled says that a try for the leader key got no answer: the key may be
+	// ours, which the next try finds out.
+	Unsettled bool
 	// Writable is the grant under which the server was last started in place or
 	// promoted, by us or by the agent before. Only under the same grant may it
 	// be started in place again.
@@ -178,6 +181,7 @@ type memory struct {
 	Starts     starts
 	Rewinds    tries
 	Clones     tries
+	Follows    tries
 	Promoting  clock.Instant // when the promotion was requested; zero: none is under way
 	History    uint32        // the timeline whose history we have published
 	Failsafe   string        // digest of the failsafe map as we published it

@@ -21,6 +21,10 @@ const (
 	clonePause = 5 * time.Second
 )
 
+// stagingPrefix begins the name of the folder inside the data directory that
+// pg_basebackup writes to.
+const stagingPrefix = "clone-"
+
 // Clone makes the data directory a copy of from, ready to start as a standby. It
 // tries the configured methods in order. from may be zero for methods that can
 // do without a server. progress may be nil.
@@ -81,8 +85,8 @@ func (s *Server) cloneMethods(from Upstream) []Method {
 
 // vacate makes sure that a clone destroys nothing.
 func (s *Server) vacate(ctx context.Context) error {
-	if running, err := s.serverProcesses(); err != nil || len(running) > 0 {
-		return errors.Join(err, stillRunning(running))
+	if err := s.idle(ctx); err != nil {
+		return err
 	}
 	state, err := s.dataState()
 	if err != nil {
@@ -212,7 +216,7 @@ func (s *Server) basebackup(ctx context.Context, from Upstream, progress func(Pr
 	if err != nil {
 		return err
 	}
-	staging, err := os.MkdirTemp(s.opts.DataDir, "clone-")
+	staging, err := os.MkdirTemp(s.opts.DataDir, stagingPrefix)
 	if err != nil {
 		return err
 	}

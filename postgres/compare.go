@@ -26,40 +26,56 @@ var (
 // What a stopped standby has received and not replayed isn't looked at: it
 // replays that at its next start, and is then compared again.
 func (s *Server) Compare(ctx context.Context, up Upstream) (Ancestry, error) {
-	a, err := s.compare(ctx, up)
+	c, err := s.compare(ctx, up)
 	if err != nil {
 		return Ancestry{}, fmt.Errorf("postgres: compare our WAL with %s: %w", up.Name, err)
 	}
-	return a, nil
+	return c.Ancestry, nil
 }
 
-func (s *Server) compare(ctx context.Context, up Upstream) (Ancestry, error) {
+// comparison is an Ancestry and what it was found by.
+type comparison struct {
+	Ancestry
+	ours, theirs branch
+	twins        bool // the histories agree, and the WAL doesn't
+}
+
+func (s *Server) compare(ctx context.Context, up Upstream) (comparison, error) {
 	control, err := s.control.read(ctx)
 	if err != nil {
-		return Ancestry{}, err
+		return comparison{}, err
 	}
 	ours, err := s.branch(ctx, control) // before theirs: see compareHistory
 	if err != nil {
-		return Ancestry{}, err
+		return comparison{}, err
 	}
 	settings := s.current()
 	if err := checkPrimary(ctx, settings, up); err != nil {
-		return Ancestry{}, err
+		return comparison{}, err
 	}
 	r, err := dialReplication(ctx, settings, settings.Replication, up.Host, up.Port)
 	if err != nil {
-		return Ancestry{}, err
+		return comparison{}, err
 	}
 	defer r.close(ctx)
 	theirs, err := r.branch(ctx, control.SystemID)
 	if err != nil {
-		return Ancestry{}, err
+		return comparison{}, err
 	}
-	a := compareHistory(ours, theirs)
-	if a.Diverged {
-		return a, nil
+	c := comparison{Ancestry: compareHistory(ours, theirs), ours: ours, theirs: theirs}
+	common := ours.upTo(c.Fork)
+	same, err := s.sameWAL(ctx, r, common, control.WALSegmentSize)
+	switch {
+	case err != nil:
+		return comparison{}, err
+	case same == walDiffers:
+		c.twins = true
+		c.Ancestry = Ancestry{Diverged: true, Fork: common.begin(),
+			Reason: fmt.Sprintf("by their histories both are the same up to %s on timeline %d, but the WAL before that differs: each was promoted by itself", common.end, common.timeline)}
+	case same == walUnknown:
+		c.Reason += "; it has no WAL from there any more to compare ours with"
 	}
-	return s.sameWAL(ctx, r, ours, control, a)
+	return c, nil
 }
 
 // checkPrimary asks by SQL, since a replication connection can't on all versions.
@@ -176,32 +192,42 @@ func (s *Server) stoppedAt(ctx context.Context, c *Control) (Timeline, LSN, erro
 	return c.CheckpointTimeline, end, err
 }
 
-// walTail is how much of our WAL's end sameWAL compares.
+// walTail is how much of the WAL sameWAL compares.
 const walTail = 64 << 10
 
-// sameWAL compares the last bytes of our WAL with theirs at the same place. Two
+// sameness is what sameWAL found.
+type sameness int
+
+const (
+	walSame sameness = iota
+	walDiffers
+	walUnknown // one side has no WAL from there any more
+)
+
+// sameWAL compares the last bytes of the common part of our WAL and theirs. Two
 // servers promoted by hand from the same position have the same timelines and
 // the same histories, but not the same records: those carry times, transaction
 // numbers and checksums.
-func (s *Server) sameWAL(ctx context.Context, r replication, ours branch, c *Control, a Ancestry) (Ancestry, error) {
-	from := max(ours.begin(), ours.end-min(ours.end, walTail))
-	from, own, err := s.readWAL(ours.timeline, from, ours.end, c.WALSegmentSize)
+func (s *Server) sameWAL(ctx context.Context, r replication, common branch, segmentSize int) (sameness, error) {
+	from := max(common.begin(), common.end-min(common.end, walTail))
+	if from == common.end {
+		return walSame, nil
+	}
+	from, own, err := s.readWAL(common.timeline, from, common.end, segmentSize)
 	if err != nil {
-		return Ancestry{}, err
+		return walUnknown, err
 	}
 	if len(own) == 0 {
-		return a, nil // nothing on this timeline yet, or fetched from an archive and removed since
+		return walUnknown, nil
 	}
-	other, err := r.wal(ctx, ours.timeline, from, ours.end)
+	other, err := r.wal(ctx, common.timeline, from, common.end)
 	switch {
 	case isSQLState(err, undefinedFile):
-		a.Reason += "; it has no WAL from there any more to compare ours with"
-		return a, nil
+		return walUnknown, nil
 	case err != nil:
-		return Ancestry{}, err
+		return walUnknown, err
 	case !bytes.Equal(own, other):
-		return Ancestry{Diverged: true, Fork: ours.begin(),
-			Reason: fmt.Sprintf("both are on timeline %d with the same history, but the WAL before %s isn't the same: both were promoted by themselves", ours.timeline, ours.end)}, nil
+		return walDiffers, nil
 	}
-	return a, nil
+	return walSame, nil
 }

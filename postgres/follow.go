@@ -41,11 +41,8 @@ func (s *Server) follow(ctx context.Context, up Upstream) (restarted bool, err e
 	if pm == nil {
 		return false, errors.New("the server doesn't run")
 	}
-	lock, err := s.readPidFile()
-	if err != nil {
-		return false, err
-	}
-	if lock.pid == pm.pid && lock.status == "ready" {
+	recovery, err := s.inRecovery(ctx, pm)
+	if err == nil && !recovery {
 		return false, errors.New("the server is a primary")
 	}
 	if _, err := os.Stat(s.dataPath("standby.signal")); err != nil {

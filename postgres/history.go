@@ -95,7 +95,7 @@ func compareHistory(ours, theirs branch) Ancestry {
 			return Ancestry{Diverged: true, Fork: start,
 				Reason: fmt.Sprintf("from %s on we are on timeline %d, it is on timeline %d", start, ourTL, theirTL)}
 		case ourLast && theirLast && ourEnd > theirEnd:
-			return Ancestry{Diverged: true, Fork: 0,
+			return Ancestry{Diverged: true, Fork: start,
 				Reason: fmt.Sprintf("we end at %s on timeline %d, it has come only to %s", ourEnd, ourTL, theirEnd)}
 		case ourLast && ourEnd > theirEnd:
 			return Ancestry{Diverged: true, Fork: theirEnd,
@@ -125,6 +125,16 @@ func (b branch) begin() LSN {
 		return b.history[n-1].Switch
 	}
 	return 0
+}
+
+// upTo is the part of b up to a position that it came by.
+func (b branch) upTo(end LSN) branch {
+	for i, h := range b.history {
+		if end <= h.Switch {
+			return branch{history: b.history[:i], timeline: h.Timeline, end: end}
+		}
+	}
+	return branch{history: b.history, timeline: b.timeline, end: min(end, b.end)}
 }
 
 func leftAt(still bool, at LSN) string {

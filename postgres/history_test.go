@@ -37,6 +37,7 @@ func TestCompareHistory(t *testing.T) {
 		{"a standby behind its primary", branch{nil, 1, 90}, branch{nil, 1, 100}, false, 90},
 		{"a standby at its primary's end", branch{nil, 1, 100}, branch{nil, 1, 100}, false, 100},
 		{"farther than a primary on the same timeline", branch{nil, 1, 101}, branch{nil, 1, 100}, true, 0},
+		{"farther than a primary on the same later timeline", branch{lines(1, 50), 2, 101}, branch{lines(1, 50), 2, 100}, true, 50},
 		{"a standby behind the switch point", branch{nil, 1, 90}, branch{lines(1, 100), 2, 150}, false, 90},
 		{"a primary stopped right at the switch point", branch{nil, 1, 100}, branch{lines(1, 100), 2, 150}, false, 100},
 		{"a primary past the switch point", branch{nil, 1, 101}, branch{lines(1, 100), 2, 150}, true, 100},

@@ -15,6 +15,7 @@ type look struct {
 	pm        *postmaster // nil: none runs
 	lock      pidFile
 	standby   bool
+	backup    bool // backup_label is there
 	control   *Control
 	version   int // the directory's major version; 0: unknown
 	leftovers int // processes of a postmaster that died
@@ -76,6 +77,8 @@ func (s *Server) lookNow() look {
 			l.standby = true
 		}
 	}
+	_, err = os.Stat(s.dataPath("backup_label"))
+	l.backup = err == nil
 	// pg_controldata is a program, which needs a bound of its own.
 	ctx, cancel := context.WithTimeout(s.life, 2*time.Second)
 	defer cancel()

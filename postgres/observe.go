@@ -16,11 +16,11 @@ func (s *Server) Status(ctx context.Context) Status {
 	st := Status{At: s.clock.Now(), Data: DataUnknown, State: StateUnknown}
 	l, err := s.lookAround(ctx)
 	if err != nil {
-		s.statusOfHungDisk(ctx, &st)
+		s.statusOfHungDisk(&st)
 		st.Problem = err.Error()
 		return st
 	}
-	st.Data, st.Standby, st.Control = l.data, l.standby, l.control
+	st.Data, st.Standby, st.Backup, st.Control = l.data, l.standby, l.backup, l.control
 	st.ServerVersion = l.version * 10000
 	if l.control != nil {
 		st.SystemID = l.control.SystemID
@@ -60,15 +60,11 @@ func (s *Server) statusStopped(st *Status, l look) {
 
 // statusOfHungDisk tells what is known without a file: the postmaster's life,
 // and what it answers.
-func (s *Server) statusOfHungDisk(ctx context.Context, st *Status) {
-	s.pmMu.Lock()
-	pm := s.pm
-	s.pmMu.Unlock()
-	if pm == nil || pm.dead() {
-		return
+func (s *Server) statusOfHungDisk(st *Status) {
+	if pm := s.known(); pm != nil {
+		st.PID = pm.pid
+		s.fillAnswers(st, pm)
 	}
-	st.PID = pm.pid
-	s.fillAnswers(st, pm)
 }
 
 func (s *Server) statusRunning(ctx context.Context, st *Status, l look) {
@@ -175,15 +171,18 @@ func (s *Server) AwaitPrimary(ctx context.Context) error {
 		if err != nil || pm == nil {
 			return fmt.Errorf("postgres: wait for the end of recovery: the server doesn't run: %w", errors.Join(err, context.Cause(ctx)))
 		}
-		var recovery bool
-		err = s.query(ctx, pm, func(conn *pgx.Conn) error {
-			return conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovery)
-		})
-		if err == nil && !recovery {
+		if recovery, err := s.inRecovery(ctx, pm); err == nil && !recovery {
 			return nil
 		}
 		if err := sleep(ctx, awaitPause); err != nil {
 			return fmt.Errorf("postgres: wait for the end of recovery: %w", err)
 		}
 	}
+}
+
+func (s *Server) inRecovery(ctx context.Context, pm *postmaster) (recovery bool, err error) {
+	err = s.query(ctx, pm, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovery)
+	})
+	return recovery, err
 }

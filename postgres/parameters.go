@@ -83,7 +83,7 @@ func (s *Server) checked(ctx context.Context, parameters map[string]string) map[
 		}
 		value, wrong := known.check(name, value)
 		if wrong == errUnknownParameter && s.accepts(ctx, name) {
-			wrong = ""
+			value, wrong = parameters[given], ""
 		}
 		switch {
 		case wrong == "":

@@ -17,7 +17,7 @@ type pidFile struct {
 	port      int
 	socketDir string // empty: no unix socket
 	listen    string // the first address, "*" for all; empty: no TCP
-	status    string // "starting", "stopping", "ready", "standby"
+	status    string // "starting", "stopping", "ready" (in either role), "standby" (hot_standby is off)
 }
 
 // readPidFile reads the data directory's lock file; none is the zero pidFile.

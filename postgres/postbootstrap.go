@@ -70,7 +70,6 @@ func (s *Server) makeRole(ctx context.Context, cred Credentials, attribute strin
 	if cred.Password != "" {
 		options += " PASSWORD " + sqlLiteral(cred.Password)
 	}
-	// A savepoint of its own: roles are of the whole cluster, and CREATE ROLE has no IF NOT EXISTS.
 	exists := fmt.Sprintf("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", sqlLiteral(cred.Username))
 	body := fmt.Sprintf("BEGIN IF EXISTS (%s) THEN ALTER ROLE %s%s; ELSE CREATE ROLE %s%s; END IF; END", exists, name, options, name, options)
 	if err := s.execute(ctx, "DO "+sqlLiteral(body)); err != nil {

@@ -5,15 +5,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/regent-ha/regent/clock"
 )
 
 // postmaster is the running server of the data directory, our child or not.
 type postmaster struct {
 	*process
 	gone     chan struct{} // closed when it died
-	found    clock.Instant // when it was started or adopted by us
 	timeline Timeline      // the highest that a WAL receiver of it told
 	loaded   time.Time     // when it last read its configuration, as far as pending knows
 	pending  map[string]Change
@@ -36,23 +33,37 @@ func (s *Server) Exited() <-chan struct{} { return s.exited }
 // running returns the postmaster of the data directory, adopting one that was
 // started by somebody else; nil: there is none.
 func (s *Server) running() (*postmaster, error) {
-	s.pmMu.Lock()
-	defer s.pmMu.Unlock()
-	if s.pm != nil && !s.pm.dead() {
-		return s.pm, nil
+	if pm := s.known(); pm != nil {
+		return pm, nil
 	}
-	s.pm = nil
+	s.findMu.Lock()
+	defer s.findMu.Unlock()
+	if pm := s.known(); pm != nil { // launched or found in the meantime
+		return pm, nil
+	}
 	proc, err := s.findPostmaster()
 	if proc == nil || err != nil {
 		return nil, err
 	}
-	return s.adopt(proc), nil
+	return s.adopt(proc, nil), nil
 }
 
-// adopt watches a postmaster from now on. s.pmMu is held.
-func (s *Server) adopt(proc *process) *postmaster {
-	pm := &postmaster{process: proc, gone: make(chan struct{}), found: s.clock.Now()}
+// known is the postmaster that we watch, if it lives. It needs no file.
+func (s *Server) known() *postmaster {
+	s.pmMu.Lock()
+	defer s.pmMu.Unlock()
+	if s.pm == nil || s.pm.dead() {
+		return nil
+	}
+	return s.pm
+}
+
+// adopt watches a postmaster from now on. s.findMu is held.
+func (s *Server) adopt(proc *process, raised map[string]Change) *postmaster {
+	pm := &postmaster{process: proc, gone: make(chan struct{}), raised: raised}
+	s.pmMu.Lock()
 	s.pm = pm
+	s.pmMu.Unlock()
 	s.watchers.Go(func() {
 		defer proc.close()
 		if proc.wait() != nil {

@@ -181,6 +181,48 @@ func TestHungPostmaster(t *testing.T) {
 	}
 }
 
+// A server elsewhere that has our port must not speak for ours.
+func TestAnotherServerOnOurPort(t *testing.T) {
+	other := newPrimary(t, nil)
+	f := newStopped(t, func(_ *Options, s *Settings) { s.Listen = other.settings.Listen })
+	ctx := testContext(t)
+	must(t, f.writeSignal("standby.signal"))
+	must(t, f.StartStandby(ctx, Upstream{}))
+	f.await("dead", func(st Status) bool {
+		if st.Role != RoleNone {
+			t.Fatalf("the other server's role was taken for ours: %+v", st)
+		}
+		return st.State == StateStopped
+	})
+	if st := other.Status(ctx); st.Role != RolePrimary {
+		t.Errorf("the other: %+v", st)
+	}
+}
+
+// A disk that hangs can't be interrupted, a status has to end all the same.
+func TestStatusWithHungDisk(t *testing.T) {
+	f := newStopped(t, nil)
+	lock := f.dataPath("postmaster.pid")
+	must(t, syscall.Mkfifo(lock, 0o600)) // opening it blocks
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		begin := time.Now()
+		st := f.Status(ctx)
+		cancel()
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("a status with 50 ms took %v", d)
+		}
+		if st.Data != DataUnknown || st.State != StateUnknown || st.Role != RoleNone || st.Problem == "" {
+			t.Errorf("%+v", st)
+		}
+	}
+	w, err := os.OpenFile(lock, os.O_WRONLY, 0)
+	must(t, err)
+	must(t, os.Remove(lock))
+	must(t, w.Close())
+	f.await("stopped", func(st Status) bool { return st.State == StateStopped && st.Data == DataValid })
+}
+
 func TestDefaultLauncher(t *testing.T) {
 	f := newServer(t, "p1", func(o *Options, _ *Settings) { o.Launcher = nil })
 	ctx := testContext(t)

@@ -87,7 +87,7 @@ func (s *Server) awaitRecovered(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if lock.pid == pm.pid && lock.status == "standby" {
+		if lock.pid == pm.pid && lock.status == "ready" {
 			waits, err := s.startupWaits(ctx, pm)
 			if waits || err != nil && ctx.Err() == nil {
 				return nil // where we can't ask, consistent must do

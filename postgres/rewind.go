@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,11 @@ import (
 // ErrMissingWAL: a rewind needs our WAL back to the last checkpoint that both
 // servers have, and some of it is gone. Only a new clone helps.
 var ErrMissingWAL = errors.New("WAL that the rewind needs is neither in pg_wal nor, with a restore_command, in the archive")
+
+// ErrRewindUseless: the servers diverged where pg_rewind doesn't look. It goes by
+// the numbers and switch points of timelines alone and would do nothing, or go
+// back to a place where they differ already. Only a new clone helps.
+var ErrRewindUseless = errors.New("pg_rewind can't tell where the servers diverged")
 
 // CanRewind is nil if Rewind can be tried, else why not.
 func (s *Server) CanRewind(ctx context.Context) error {
@@ -51,6 +57,7 @@ func (s *Server) canRewind(ctx context.Context) error {
 //
 // The server must have been shut down in order, else ErrNeedsRecovery. pg_rewind
 // is run twice, first without writing: what can fail then fails without harm.
+// Where we haven't diverged nothing is rewound.
 // From before the first write the directory is marked as incomplete, and stays
 // so if Rewind fails, is cancelled or killed: such a directory can only be set
 // aside.
@@ -66,8 +73,14 @@ func (s *Server) rewind(ctx context.Context, up Upstream) error {
 		return err
 	}
 	settings := s.current()
-	if err := checkPrimary(ctx, settings, up); err != nil {
+	c, err := s.compare(ctx, up)
+	switch {
+	case err != nil:
 		return err
+	case !c.Diverged:
+		return s.makeStandby()
+	case c.twins || c.Fork == 0 || c.ours.timeline == c.theirs.timeline:
+		return fmt.Errorf("%w: %s", ErrRewindUseless, c.Reason)
 	}
 	if err := s.checkpointThere(ctx, settings, up); err != nil {
 		return err
@@ -83,8 +96,8 @@ func (s *Server) rewind(ctx context.Context, up Upstream) error {
 
 // rewindable looks at our own side.
 func (s *Server) rewindable(ctx context.Context) error {
-	if running, err := s.serverProcesses(); err != nil || len(running) > 0 {
-		return errors.Join(err, stillRunning(running))
+	if err := s.idle(ctx); err != nil {
+		return err
 	}
 	state, err := s.dataState()
 	if err != nil {
@@ -120,13 +133,18 @@ func (s *Server) runRewind(ctx context.Context, settings Settings, l *login) err
 		args = append(args, "--no-ensure-shutdown") // before, it never did
 	}
 	args = append(append(args, restore...), settings.RewindArgs...)
-	j := job{path: s.program("pg_rewind"), args: append(args, "--dry-run"), dir: "/",
-		env: toolEnv(append(l.env, "LC_ALL=C")...), secret: l.secret}
+	nothing := false
+	j := job{path: s.program("pg_rewind"), args: append(slices.Clone(args), "--dry-run"), dir: "/",
+		env: toolEnv(append(l.env, "LC_ALL=C")...), secret: l.secret,
+		line: func(line string) { nothing = nothing || strings.Contains(line, "no rewind required") }}
 	if err := j.run(ctx); err != nil {
 		if lacksWAL(err) {
 			return fmt.Errorf("%w: %w", ErrMissingWAL, err)
 		}
 		return err
+	}
+	if nothing {
+		return fmt.Errorf("%w: it says that no rewind is required", ErrRewindUseless)
 	}
 	if err := s.markIncomplete(workRewind); err != nil {
 		return err

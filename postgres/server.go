@@ -31,6 +31,7 @@ type Server struct {
 	knowledgeMu sync.Mutex // guards knowledge
 	knowledge   *knowledge
 
+	findMu sync.Mutex // held while a postmaster is looked for or launched
 	pmMu   sync.Mutex // guards pm, what is in it, and launch
 	pm     *postmaster
 	launch launchRecord
@@ -90,7 +91,13 @@ func (s *Server) Close() {
 	}
 	s.pmMu.Unlock()
 	s.watchers.Wait()
+	looked := make(chan struct{})
+	go func() { s.looks.Wait(); close(looked) }()
+	waitUpTo(context.Background(), looked, hungDiskPatience)
 }
+
+// hungDiskPatience is how long Close waits for a look at a disk that hangs.
+const hungDiskPatience = time.Second
 
 // Configure sets what the next start, clone or Reload uses.
 func (s *Server) Configure(settings Settings) error {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -83,17 +85,25 @@ func newServer(t *testing.T, name string, change func(*Options, *Settings)) *fix
 	if change != nil {
 		change(&f.options, &f.settings)
 	}
-	goroutines := goleak.IgnoreCurrent()
+	checkLeaks(t)
 	s, err := New(f.options, f.settings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Server = s
-	t.Cleanup(func() {
-		f.end(s)
-		goleak.VerifyNone(t, goroutines)
-	})
+	t.Cleanup(func() { f.end(s) })
 	return f
+}
+
+var leaksChecked sync.Map // of *testing.T
+
+// checkLeaks makes t fail if it leaves a goroutine.
+func checkLeaks(t *testing.T) {
+	if _, again := leaksChecked.LoadOrStore(t, true); again {
+		return
+	}
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 }
 
 // end kills all that runs on the directory and closes s.
@@ -194,16 +204,75 @@ func (f *fixture) conn(ctx context.Context) *pgx.Conn {
 	return conn
 }
 
-// primary bootstraps and starts one.
-func newPrimary(t *testing.T, change func(*Options, *Settings)) *fixture {
+// template is a data directory after Bootstrap and PostBootstrap, which the
+// tests copy.
+var template struct {
+	sync.Mutex
+	dir string
+}
+
+func copyTemplate(t *testing.T, dir string) {
+	t.Helper()
+	template.Lock()
+	defer template.Unlock()
+	if template.dir == "" {
+		t.Run("template", func(t *testing.T) {
+			f := newServer(t, "template", nil)
+			ctx := testContext(t)
+			must(t, f.Bootstrap(ctx))
+			must(t, f.StartPrimary(ctx, permit()))
+			f.await("primary", runs(RolePrimary))
+			must(t, f.PostBootstrap(ctx))
+			must(t, f.Stop(ctx, Stop{Mode: StopFast}))
+			keep, err := os.MkdirTemp("", "template")
+			must(t, err)
+			must(t, os.Rename(f.options.DataDir, filepath.Join(keep, "data")))
+			template.dir = filepath.Join(keep, "data")
+		})
+	}
+	if out, err := exec.Command("cp", "-a", template.dir, dir).CombinedOutput(); err != nil {
+		t.Fatalf("copy the template: %v: %s", err, out)
+	}
+}
+
+// newStopped is a server with a cluster that doesn't run.
+func newStopped(t *testing.T, change func(*Options, *Settings)) *fixture {
 	t.Helper()
 	f := newServer(t, "p1", change)
-	ctx := testContext(t)
-	must(t, f.Bootstrap(ctx))
-	must(t, f.StartPrimary(ctx, permit()))
+	copyTemplate(t, f.options.DataDir)
+	return f
+}
+
+// newPrimary is one that runs.
+func newPrimary(t *testing.T, change func(*Options, *Settings)) *fixture {
+	t.Helper()
+	f := newStopped(t, change)
+	must(t, f.StartPrimary(testContext(t), permit()))
 	f.await("primary", runs(RolePrimary))
 	return f
 }
+
+// newStandby is a standby of p that streams.
+func newStandby(t *testing.T, p *fixture, name string, change func(*Options, *Settings)) *fixture {
+	t.Helper()
+	f := newServer(t, name, change)
+	ctx := testContext(t)
+	backup := exec.CommandContext(ctx, filepath.Join(f.options.BinDir, "pg_basebackup"), "-D", f.options.DataDir, "-X", "stream", "-c", "fast", "-N",
+		"-d", fmt.Sprintf("host=127.0.0.1 port=%d user=replicator", p.port))
+	backup.Env = append(os.Environ(), "PGPASSWORD="+p.settings.Replication.Password)
+	if out, err := backup.CombinedOutput(); err != nil {
+		t.Fatalf("pg_basebackup: %v: %s", err, out)
+	}
+	must(t, f.StartStandby(ctx, p.upstream()))
+	f.await("streaming", streaming)
+	return f
+}
+
+func (f *fixture) upstream() Upstream {
+	return Upstream{Name: f.options.Name, Host: "127.0.0.1", Port: f.port}
+}
+
+func streaming(st Status) bool { return st.ReplicationState() == "streaming" }
 
 func TestBootstrapStartStop(t *testing.T) {
 	f := newServer(t, "p1", nil)

@@ -77,7 +77,8 @@ func (s *Server) closeSession(ctx context.Context) {
 	}
 }
 
-// connect opens a connection to the running server as superuser.
+// connect opens a connection to the running server as superuser. Another server
+// may have our port: its backend doesn't work in our directory.
 func (s *Server) connect(ctx context.Context, parameters map[string]string) (*pgx.Conn, error) {
 	settings := s.current()
 	host, port, err := s.address(settings)
@@ -89,7 +90,19 @@ func (s *Server) connect(ctx context.Context, parameters map[string]string) (*pg
 		return nil, err
 	}
 	config.DialFunc = s.session.wires.dial
-	return pgx.ConnectConfig(ctx, config)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := inodeOf(s.opts.DataDir)
+	if err == nil && !isServer(int(conn.PgConn().PID()), dir, s.serverNames()) {
+		err = fmt.Errorf("another server than the one in %s answers at %s port %d", s.opts.DataDir, host, port)
+	}
+	if err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
 }
 
 // address is where the running server listens, by its own lock file: its port

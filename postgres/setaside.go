@@ -11,16 +11,6 @@ import (
 	"time"
 )
 
-// ErrRunning: what was asked for needs a stopped server.
-var ErrRunning = errors.New("the server is still running")
-
-func stillRunning(pids []int) error {
-	if len(pids) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: processes %v", ErrRunning, pids)
-}
-
 // SetAside makes room for a new data directory: it renames the one that is there
 // to NAME.failed-TIME beside it, together with the targets of its links (pg_wal,
 // tablespaces), so that the old server could still be started from there. Only
@@ -36,8 +26,8 @@ func (s *Server) SetAside(ctx context.Context) error {
 }
 
 func (s *Server) setAside(ctx context.Context) error {
-	if running, err := s.serverProcesses(); err != nil || len(running) > 0 {
-		return errors.Join(err, stillRunning(running))
+	if err := s.idle(ctx); err != nil {
+		return err
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

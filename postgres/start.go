@@ -171,8 +171,8 @@ func (s *Server) launchServer(ctx context.Context, prepared start) error {
 	if fi, err := os.Stat(c.Log); err == nil {
 		logFrom = fi.Size()
 	}
-	s.pmMu.Lock()
-	defer s.pmMu.Unlock()
+	s.findMu.Lock() // nobody finds it before we know it
+	defer s.findMu.Unlock()
 	pid, err := s.opts.Launcher.Launch(ctx, c)
 	if err != nil {
 		return err
@@ -184,14 +184,13 @@ func (s *Server) launchServer(ctx context.Context, prepared start) error {
 	if err != nil {
 		return err
 	}
-	s.launch = launchRecord{logFrom: logFrom}
-	if proc == nil {
-		s.launch.of = &postmaster{}
-		return nil
+	record := launchRecord{of: &postmaster{}, logFrom: logFrom}
+	if proc != nil {
+		record.of = s.adopt(proc, prepared.raised)
 	}
-	pm := s.adopt(proc)
-	pm.raised = prepared.raised
-	s.launch.of = pm
+	s.pmMu.Lock()
+	s.launch = record
+	s.pmMu.Unlock()
 	mode := "standby"
 	if c.Writable {
 		mode = "primary"

@@ -86,8 +86,11 @@ func (s *Server) lastWords() string {
 		text += readTail(s.collectorFile(), 0)
 	}
 	severities := []string{"PANIC:  ", "FATAL:  ", "ERROR:  "}
-	if launch.ran {
+	switch {
+	case launch.ran:
 		severities = severities[:1]
+	case strings.Contains(text, "contains errors"): // of a configuration file, told before
+		severities = append(severities, "LOG:  ")
 	}
 	return lastMessages(text, severities)
 }

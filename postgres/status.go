@@ -60,6 +60,8 @@ type Status struct {
 	Timeline      Timeline      // primary: insert timeline; replica: received or replayed one; stopped: of the last checkpoint or the minimum recovery point
 	Standby       bool          // standby.signal or recovery.signal is there: the next start, or this server, isn't writable by itself
 
+	Backup bool // backup_label is there: a copy that has not been started yet, whose control file speaks of its source
+
 	// Positions. On a primary Location is the flush position, on a replica the
 	// greater of Received and Replayed. Stopped: from the control file.
 	Location     LSN

@@ -18,6 +18,7 @@ import (
 	"github.com/regent-ha/regent/fence"
 	"github.com/regent-ha/regent/ha"
 	"github.com/regent-ha/regent/postgres"
+	"github.com/regent-ha/regent/rest"
 )
 
 func runCommand() *cobra.Command {
@@ -106,7 +107,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := nameIsFree(ctx, c, store, peers); err != nil {
+	if err := nameIsFree(ctx, c, store, peers, d.log); err != nil {
 		return err
 	}
 	newCluster, err := newClusterConfig(c)
@@ -131,20 +132,21 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx)
+	api, err := newAPI(c, d.agent, peers, d.log)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	return d.serve(ctx, api)
 }
 
 // serve runs the agent and its REST API until the agent has ended.
-func (d *daemon) serve(ctx context.Context) error {
+func (d *daemon) serve(ctx context.Context, api *rest.Server) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
-	api, err := newAPI(d.config, d.agent, d.log)
-	if err != nil {
-		return err
-	}
 	failed := make(chan error, 1)
 	group.Go(func() {
 		if err := api.Serve(ctx); err != nil {
@@ -153,7 +155,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		}
 	})
 	group.Go(func() { d.obeySignals(ctx) })
-	err = d.agent.Run(ctx)
+	err := d.agent.Run(ctx)
 	select {
 	case apiErr := <-failed:
 		err = errors.Join(apiErr, err)

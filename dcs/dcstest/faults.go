@@ -114,39 +114,56 @@ func (s *suite) link(t *testing.T) {
 	})
 }
 
-// lostReplies are attempts until one was carried out whose answer was lost: a
-// backend may need several requests, and only the last one creates the key.
-func (c *cluster) acquireUnanswered(a dcs.DCS, link Link, b dcs.DCS) *dcs.Holder {
+// unanswered makes a call whose last request is carried out and whose answer to
+// that is lost, which done tells. It returns with the link still cut. Undo makes
+// up for a call that was answered: one is, to learn how many requests it needs.
+func (c *cluster) unanswered(d dcs.DCS, link Link, what string, call func(context.Context) error, undo func(), done func() bool) {
 	c.Helper()
-	for range 20 {
-		link.HangReplies()
-		_, err := a.AttemptToAcquireLeader(c.within(short))
-		c.wantUnknown("AttemptToAcquireLeader", err)
-		if h := c.read(b).Leader; h != nil {
-			return h
-		}
+	const delay, tries = 40 * time.Millisecond, 20 // a busy machine needs some
+	for range tries {
 		link.Heal()
-		c.read(a) // the answers that hung have arrived
-		// Cut between two of the requests of one call.
-		cutting := make(chan struct{})
+		c.read(d) // the connection stands
+		link.Delay(delay)
+		start := c.now()
+		c.must(what, call(c.ctx))
+		requests := c.now().Sub(start) / (2 * delay)
+		undo()
+		// The last request arrives a delay before the end, its answer at the end.
+		cut := c.now().Add(requests*2*delay - delay/2)
+		hung := make(chan struct{})
 		go func() {
-			defer close(cutting)
-			c.sleepUntil(c.now().Add(500 * time.Microsecond))
+			defer close(hung)
+			c.sleepUntil(cut)
 			link.HangReplies()
 		}()
-		_, err = a.AttemptToAcquireLeader(c.within(short))
-		<-cutting
-		h := c.read(b).Leader
+		err := call(c.within(requests*2*delay + short))
+		<-hung
 		switch {
-		case err != nil && h != nil:
-			return h
-		case err == nil: // too late: give it back
+		case err == nil: // too late
 			link.Heal()
-			c.must("ReleaseLeader", a.ReleaseLeader(c.ctx, dcs.Lease{ID: h.Grant}))
+			undo()
+		case isDefinite(err):
+			c.Fatalf("%s: got %v, which is definite, though no answer could have come", what, err)
+		case done():
+			return
 		}
 	}
-	c.Fatal("never was an acquire carried out without its answer arriving")
-	return nil
+	c.Fatalf("%s was never carried out without its answer arriving, %d times in a row", what, tries)
+}
+
+// acquireUnanswered returns whom the key then names.
+func (c *cluster) acquireUnanswered(a dcs.DCS, link Link, b dcs.DCS) (h *dcs.Holder) {
+	c.Helper()
+	c.unanswered(a, link, "AttemptToAcquireLeader", func(ctx context.Context) error {
+		_, err := a.AttemptToAcquireLeader(ctx)
+		return err
+	}, func() {
+		c.must("ReleaseLeader", a.ReleaseLeader(c.ctx, dcs.Lease{ID: c.read(b).Leader.Grant}))
+	}, func() bool {
+		h = c.read(b).Leader
+		return h != nil
+	})
+	return h
 }
 
 func acquireSettled(c *cluster, a dcs.DCS, link Link, b dcs.DCS) {
@@ -175,17 +192,20 @@ func acquireEnded(c *cluster, a dcs.DCS, link Link, b dcs.DCS) {
 
 func renewalWithoutReply(c *cluster, a dcs.DCS, link Link, b dcs.DCS) {
 	l := c.acquire(a)
-	l = c.update(a, l, dcs.Write{Key: dcs.SyncKey, Value: []byte("1"), Prev: dcs.Absent})
-	prev := c.read(b).Documents[dcs.SyncKey].Version
-	link.HangReplies()
-	_, err := a.UpdateLeader(c.within(short), l, dcs.Write{Key: dcs.SyncKey, Value: []byte("2"), Prev: prev})
-	c.wantUnknown("UpdateLeader", err)
-	link.Heal()
-	// Read again before acting: the document is either.
-	doc := c.read(a).Documents[dcs.SyncKey]
-	if got := string(doc.Value); got != "1" && got != "2" {
-		c.Errorf("the document is %q", got)
+	var write dcs.Write
+	prepare := func() {
+		n := c.read(b).Documents[dcs.SyncKey]
+		write = dcs.Write{Key: dcs.SyncKey, Value: append(n.Value, 'x'), Prev: n.Version}
 	}
+	prepare()
+	c.unanswered(a, link, "UpdateLeader", func(ctx context.Context) error {
+		_, err := a.UpdateLeader(ctx, l, write)
+		return err
+	}, prepare, func() bool {
+		return string(c.read(b).Documents[dcs.SyncKey].Value) == string(write.Value)
+	})
+	link.Heal()
+	doc := c.read(a).Documents[dcs.SyncKey]
 	next := c.update(a, l, dcs.Write{Key: dcs.SyncKey, Value: []byte("3"), Prev: doc.Version})
 	if next.ID != l.ID {
 		c.Errorf("the ID changed from %q to %q", l.ID, next.ID)

@@ -16,7 +16,6 @@ import (
 // until Since+For of the lease that it was given last. Between the verbs time
 // passes, so that a lease counted from the wrong one shows.
 func (s *suite) freeze(t *testing.T) {
-	t.Parallel()
 	c := s.cluster(t, s.shared)
 	var wg sync.WaitGroup
 	for _, begin := range leaseBegins {

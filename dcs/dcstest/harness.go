@@ -50,6 +50,8 @@ type Link interface {
 	Close()
 	// HangReplies lets requests through and no answer.
 	HangReplies()
+	// Delay makes everything arrive later, in both directions.
+	Delay(d time.Duration)
 	// Heal ends all that.
 	Heal()
 }

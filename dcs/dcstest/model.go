@@ -55,7 +55,7 @@ type model struct {
 type modelStore struct {
 	handles  map[string]dcs.DCS
 	leases   []dcs.Lease
-	versions []dcs.Version
+	versions map[dcs.Key][]dcs.Version
 }
 
 var (
@@ -77,7 +77,10 @@ func newModel(c *cluster, seed uint64) *model {
 			c.must("open memory", err)
 			handles[name] = d
 		}
-		m.stores[i] = &modelStore{handles, []dcs.Lease{{ID: "never"}}, []dcs.Version{dcs.Absent, dcs.Any}}
+		m.stores[i] = &modelStore{handles, []dcs.Lease{{ID: "never"}}, map[dcs.Key][]dcs.Version{}}
+		for _, key := range modelKeys {
+			m.stores[i].versions[key] = []dcs.Version{dcs.Absent, dcs.Any}
+		}
 	}
 	return m
 }
@@ -132,9 +135,10 @@ func (m *model) choose() operation {
 		}}
 	}
 	return operation{fmt.Sprintf("%s puts %v", name, writes[0]), func(s *modelStore) string {
-		v, err := s.handles[name].Put(m.ctx, s.translate(writes[:1])[0])
+		w := s.translate(writes[:1])[0]
+		v, err := s.handles[name].Put(m.ctx, w)
 		if err == nil {
-			s.versions = append(s.versions, v)
+			s.versions[w.Key] = append(s.versions[w.Key], v)
 		}
 		return outcome(err)
 	}}
@@ -160,7 +164,7 @@ func (m *model) writes() (writes []modelWrite) {
 		}
 		prev := m.random.IntN(2) // Absent, Any
 		if m.random.IntN(2) == 0 {
-			prev = m.recent(len(m.stores[0].versions))
+			prev = m.recent(len(m.stores[0].versions[key]))
 		}
 		writes = append(writes, modelWrite{key, value, prev})
 	}
@@ -169,7 +173,7 @@ func (m *model) writes() (writes []modelWrite) {
 
 func (s *modelStore) translate(writes []modelWrite) (out []dcs.Write) {
 	for _, w := range writes {
-		write := dcs.Write{Key: w.key, Prev: s.versions[w.prev]}
+		write := dcs.Write{Key: w.key, Prev: s.versions[w.key][w.prev]}
 		if w.value != "nil" {
 			write.Value = []byte(w.value)
 		}
@@ -212,13 +216,13 @@ func (m *model) state(s *modelStore) string {
 	snapshot := m.read(s.handles[""])
 	var lines []string
 	for key, doc := range snapshot.Documents {
-		lines = append(lines, fmt.Sprintf("%s=%s at %d", key, doc.Value, slices.Index(s.versions, doc.Version)))
+		lines = append(lines, fmt.Sprintf("%s=%s at %d", key, doc.Value, slices.Index(s.versions[key], doc.Version)))
 	}
 	slices.Sort(lines)
 	// Versions that leaders' writes made are learnt by reading.
 	for _, key := range modelKeys {
-		if doc, ok := snapshot.Documents[key]; ok && !slices.Contains(s.versions, doc.Version) {
-			s.versions = append(s.versions, doc.Version)
+		if doc, ok := snapshot.Documents[key]; ok && !slices.Contains(s.versions[key], doc.Version) {
+			s.versions[key] = append(s.versions[key], doc.Version)
 		}
 	}
 	leader := "nobody"

@@ -21,24 +21,22 @@ func Run(t *testing.T, h Harness) {
 		h.Clock = clock.System()
 	}
 	s := &suite{Harness: h, shared: h.Start(t)}
-	t.Run("documents", s.documents)
-	t.Run("acquire", s.acquire)
-	t.Run("renew", s.renew)
-	t.Run("release", s.release)
-	t.Run("resume", s.resume)
-	t.Run("members", s.members)
-	t.Run("watch", s.watch)
-	t.Run("values", s.values)
-	t.Run("observer", s.observer)
-	t.Run("ttl", s.ttl)
-	t.Run("close", s.closing)
-	t.Run("freeze", s.freeze)
-	t.Run("model", s.model)
+	groups := map[string]func(*testing.T){
+		"documents": s.documents, "values": s.values, "members": s.members, "observer": s.observer,
+		"acquire": s.acquire, "renew": s.renew, "release": s.release, "resume": s.resume,
+		"ttl": s.ttl, "close": s.closing, "watch": s.watch, "freeze": s.freeze, "model": s.model,
+	}
 	if s.shared.OpenLinked != nil {
-		t.Run("link", s.link)
+		groups["link"] = s.link
 	}
 	if s.shared.Server != nil {
-		t.Run("server", s.server)
+		groups["server"] = s.server
+	}
+	for name, group := range groups {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			group(t)
+		})
 	}
 }
 

@@ -11,22 +11,23 @@ import (
 
 func (s *suite) watch(t *testing.T) {
 	s.in(t, "wakes", func(c *cluster) {
-		a, b := c.open("a", s.MinTTL), c.open("b", long)
+		a, b := c.open("a", long), c.open("b", long)
 		hints := b.Watch(c.ctx)
 		c.wantHint(hints, "the watch stands")
 		var l dcs.Lease
-		for what, change := range map[string]func(){
-			"a document": func() { c.put(a, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Any}) },
-			"a member":   func() { c.touch(a, dcs.Member{State: "running"}) },
-			"a leader":   func() { l = c.acquire(a) },
+		for _, change := range []struct {
+			what string
+			do   func()
+		}{
+			{"a document", func() { c.put(a, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Any}) }},
+			{"a member", func() { c.touch(a, dcs.Member{State: "running"}) }},
+			{"a leader", func() { l = c.acquire(a) }},
+			{"a release", func() { c.must("ReleaseLeader", a.ReleaseLeader(c.ctx, l)) }},
 		} {
 			c.settle(hints)
-			change()
-			c.wantHint(hints, what)
+			change.do()
+			c.wantHint(hints, change.what)
 		}
-		c.settle(hints)
-		c.must("ReleaseLeader", a.ReleaseLeader(c.ctx, l))
-		c.wantHint(hints, "a release")
 	})
 	s.in(t, "wakes when a grant ends", func(c *cluster) {
 		a, b := c.open("a", s.MinTTL), c.open("b", long)

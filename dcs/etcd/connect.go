@@ -89,8 +89,10 @@ func (d *DCS) dial(ctx context.Context) (*clientv3.Client, error) {
 			grpc.WithStreamInterceptor(plainStream),
 		},
 	})
-	if inTime := stop(); err == nil && !inTime {
-		client.Close()
+	if inTime := stop(); !inTime {
+		if err == nil {
+			client.Close()
+		}
 		err = context.Cause(ctx)
 	}
 	if err != nil {
@@ -155,9 +157,11 @@ func worthRetrying(err error) bool {
 	if errors.As(rpctypes.Error(err), &known) {
 		return known.Code() == codes.Unavailable
 	}
-	switch status.Code(err) {
+	switch s, _ := status.FromError(err); s.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
 		return true
+	case codes.Unknown: // how servers before 3.5 say that our attempt's time is up
+		return s.Message() == context.DeadlineExceeded.Error() || s.Message() == context.Canceled.Error()
 	}
 	return false
 }

@@ -44,7 +44,7 @@ func (d *DCS) carryOut(ctx context.Context, m *move) (grant, error) {
 			d.setMove(m)
 		}
 		answer, _, err := d.commit(ctx, transaction{
-			conditions: []clientv3.Cmp{d.holds(m.from)},
+			conditions: d.holds(m.from),
 			then:       []clientv3.Op{clientv3.OpPut(d.leader, d.name, clientv3.WithLease(m.to.id))},
 			otherwise:  []clientv3.Op{clientv3.OpGet(d.leader)},
 		})
@@ -56,7 +56,7 @@ func (d *DCS) carryOut(ctx context.Context, m *move) (grant, error) {
 			return grant{}, err
 		}
 		if !answer.Succeeded {
-			if kv := got(answer.Responses[0]); !heldBy(kv, m.to.id) {
+			if kv := got(answer.Responses[0]); !d.heldBy(kv, m.to.id) {
 				d.setMove(nil)
 				return grant{}, refused(dcs.ErrLost, kv)
 			}

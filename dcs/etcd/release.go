@@ -29,7 +29,7 @@ func (d *DCS) ReleaseLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write)
 func (d *DCS) release(ctx context.Context, id clientv3.LeaseID, docs []dcs.Write) error {
 	var conflicted error
 	for {
-		t := transaction{conditions: []clientv3.Cmp{d.holds(id)}}
+		t := transaction{conditions: d.holds(id)}
 		for _, w := range docs {
 			if err := t.write(d.prefix+string(w.Key), w); err != nil {
 				return err
@@ -49,9 +49,9 @@ func (d *DCS) release(ctx context.Context, id clientv3.LeaseID, docs []dcs.Write
 		found, kv := answer.Responses[:len(docs)], got(answer.Responses[len(docs)])
 		to := d.movingTo(id)
 		switch {
-		case heldBy(kv, id):
+		case d.heldBy(kv, id):
 			conflicted, docs = conflict(docs, found), nil
-		case to != clientv3.NoLease && heldBy(kv, to):
+		case to != clientv3.NoLease && d.heldBy(kv, to):
 			id = to
 		case tries > 1 && kv == nil && len(docs) > 0 && alreadyWritten(docs, found):
 			d.revoke(ctx, id)

@@ -53,7 +53,7 @@ func (d *DCS) renew(ctx context.Context, g grant, docs []dcs.Write) (grant, erro
 			// A server's leader that has just been elected may not know the lease
 			// yet. The key tells: it goes with its lease.
 			var kv *mvccpb.KeyValue
-			if kv, err = d.leaderKey(ctx); err == nil && !heldBy(kv, g.id) {
+			if kv, err = d.leaderKey(ctx); err == nil && !d.heldBy(kv, g.id) {
 				return grant{}, refused(dcs.ErrLost, kv)
 			}
 			if err == nil {
@@ -82,7 +82,7 @@ func (d *DCS) renew(ctx context.Context, g grant, docs []dcs.Write) (grant, erro
 // confirm writes docs if the lease holds the leader key, and returns the raft
 // term that the answer was given in.
 func (d *DCS) confirm(ctx context.Context, id clientv3.LeaseID, docs []dcs.Write) (term uint64, err error) {
-	t := transaction{conditions: []clientv3.Cmp{d.holds(id)}}
+	t := transaction{conditions: d.holds(id)}
 	for _, w := range docs {
 		if err := t.write(d.prefix+string(w.Key), w); err != nil {
 			return 0, err
@@ -101,17 +101,13 @@ func (d *DCS) confirm(ctx context.Context, id clientv3.LeaseID, docs []dcs.Write
 		return term, nil
 	}
 	found := answer.Responses[:len(docs)]
-	if kv := got(answer.Responses[len(docs)]); !heldBy(kv, id) {
+	if kv := got(answer.Responses[len(docs)]); !d.heldBy(kv, id) {
 		return 0, refused(dcs.ErrLost, kv)
 	}
 	if tries > 1 && alreadyWritten(docs, found) {
 		return term, nil
 	}
 	return term, conflict(docs, found)
-}
-
-func heldBy(kv *mvccpb.KeyValue, id clientv3.LeaseID) bool {
-	return kv != nil && kv.Lease == int64(id)
 }
 
 // leaderKey reads the leader key, linearizably; nil: it is absent.
@@ -146,7 +142,7 @@ func (d *DCS) ResumeLeader(ctx context.Context, id string) (dcs.Lease, error) {
 		return dcs.Lease{}, failed(verb, err)
 	}
 	lease, ok := parseGrantID(id)
-	if !ok || !heldBy(kv, lease) || string(kv.Value) != d.name {
+	if !ok || !d.heldBy(kv, lease) {
 		return dcs.Lease{}, failed(verb, refused(dcs.ErrLost, kv))
 	}
 	g, err := d.renew(ctx, grant{id: lease}, nil)

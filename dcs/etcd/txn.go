@@ -21,9 +21,17 @@ type transaction struct {
 	otherwise  []clientv3.Op
 }
 
-// holds demands that the leader key is held by the lease.
-func (d *DCS) holds(id clientv3.LeaseID) clientv3.Cmp {
-	return clientv3.Compare(clientv3.LeaseValue(d.leader), "=", id)
+// holds demands that the lease holds the leader key in our name.
+func (d *DCS) holds(id clientv3.LeaseID) []clientv3.Cmp {
+	return []clientv3.Cmp{
+		clientv3.Compare(clientv3.LeaseValue(d.leader), "=", id),
+		clientv3.Compare(clientv3.Value(d.leader), "=", d.name),
+	}
+}
+
+// heldBy says whether the leader key, as it was read, is so.
+func (d *DCS) heldBy(kv *mvccpb.KeyValue, id clientv3.LeaseID) bool {
+	return kv != nil && kv.Lease == int64(id) && string(kv.Value) == d.name
 }
 
 // isAt demands that a key is as a write expects it; ok is false if it expects

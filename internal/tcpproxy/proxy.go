@@ -148,8 +148,11 @@ func (p *Proxy) serve(client net.Conn) {
 		p.drop(l)
 	}
 	p.mu.Unlock()
-	p.running.Go(func() { p.pump(l, requests) })
-	p.pump(l, replies)
+	for _, direction := range []int{requests, replies} {
+		chunks := make(chan chunk, 64)
+		p.running.Go(func() { p.receive(l, direction, chunks) })
+		p.running.Go(func() { p.deliver(l, direction, chunks) })
+	}
 }
 
 // open waits until a new connection may reach the server. Whether the server is
@@ -163,21 +166,43 @@ func (p *Proxy) open() bool {
 	return !p.ended
 }
 
-// pump carries one direction of a link until it ends.
-func (p *Proxy) pump(l *link, direction int) {
-	from, to := l.ends[direction], l.ends[1-direction]
-	buf := make([]byte, 32<<10)
+// chunk is what was read at once, and when it may arrive.
+type chunk struct {
+	bytes []byte
+	due   time.Time
+}
+
+// receive takes in one direction of a link until that ends.
+func (p *Proxy) receive(l *link, direction int, chunks chan<- chunk) {
+	defer close(chunks)
 	for {
-		n, err := from.Read(buf)
-		if n > 0 && p.pass(l, direction) {
-			_, err = to.Write(buf[:n])
+		buf := make([]byte, 32<<10)
+		n, err := l.ends[direction].Read(buf)
+		if n > 0 {
+			p.mu.Lock()
+			due := time.Now().Add(p.delay)
+			p.mu.Unlock()
+			chunks <- chunk{buf[:n], due}
 		}
 		if err != nil {
-			p.mu.Lock()
-			p.drop(l)
-			p.mu.Unlock()
 			return
 		}
+	}
+}
+
+// deliver passes on what receive takes in, and closes the link at its end.
+func (p *Proxy) deliver(l *link, direction int, chunks <-chan chunk) {
+	for c := range chunks {
+		time.Sleep(time.Until(c.due))
+		if p.pass(l, direction) {
+			if _, err := l.ends[1-direction].Write(c.bytes); err == nil {
+				continue
+			}
+		}
+		break
+	}
+	p.set(func() { p.drop(l) })
+	for range chunks { // until receive has ended as well
 	}
 }
 
@@ -185,12 +210,6 @@ func (p *Proxy) pump(l *link, direction int) {
 func (p *Proxy) pass(l *link, direction int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.delay > 0 {
-		delay := p.delay
-		p.mu.Unlock()
-		time.Sleep(delay)
-		p.mu.Lock()
-	}
 	for p.hang[direction] && !l.closed {
 		p.changed.Wait()
 	}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/config"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/ha"
+	"github.com/regent-ha/regent/rest"
+)
+
+// newPeers is how this agent asks the others.
+func newPeers(c *config.Config) (*rest.Client, error) {
+	auth := c.Ctl.Auth
+	if auth.Username == "" {
+		auth = c.RESTAPI.Auth
+	}
+	return rest.NewClient(rest.ClientOptions{
+		Auth:     rest.Auth{Username: auth.Username, Password: auth.Password.Reveal()},
+		CertFile: c.Ctl.CertFile, KeyFile: c.Ctl.KeyFile, CAFile: c.Ctl.CACert,
+		Insecure: true, // members don't verify one another, as in Patroni: the certificate is often of another name
+		Release:  version,
+	})
+}
+
+func newAPI(c *config.Config, agent *ha.Agent, peers ha.Peers, log *slog.Logger) (*rest.Server, error) {
+	r := c.RESTAPI
+	return rest.New(rest.Options{
+		Agent: agent, Peers: peers, Name: c.Name, Scope: c.Scope, Release: version,
+		Listen: r.Listen,
+		TLS:    rest.TLS{CertFile: r.CertFile, KeyFile: r.KeyFile, CAFile: r.CAFile, VerifyClient: r.VerifyClient},
+		Auth:   rest.Auth{Username: r.Auth.Username, Password: r.Auth.Password.Reveal()},
+
+		Allowlist: r.Allowlist, AllowMembers: r.AllowlistIncludeMembers,
+		Headers: r.ExtraHeaders, TLSHeaders: r.TLSExtraHeaders, ServerTokens: r.ServerTokens,
+		Logger: log,
+	})
+}
+
+// nameTimeout bounds the question whether our name is taken.
+const nameTimeout = 3 * time.Second
+
+// nameIsFree refuses to start beside a living agent of the same name. A store
+// that can't be read yet is waited for by the agent, not here.
+func nameIsFree(ctx context.Context, c *config.Config, store dcs.DCS, peers *rest.Client, log *slog.Logger) error {
+	ctx, cancel := clock.WithTimeout(ctx, clock.System(), nameTimeout)
+	defer cancel()
+	cluster, err := dcs.NewClient(store, dcs.ClientOptions{}).Read(ctx)
+	if err != nil {
+		log.Warn("the store can't be read yet", "store", c.Store.Kind, "error", err)
+		return nil
+	}
+	m, ok := cluster.Member(c.Name)
+	if !ok || m.APIURL == "" {
+		return nil
+	}
+	if _, err := peers.Send(ctx, http.MethodGet, m.APIURL, "/liveness", nil); err != nil {
+		return nil // nobody answers there
+	}
+	return fmt.Errorf("Can't start; there is already a node named '%s' running", c.Name)
+}

@@ -1,0 +1,91 @@
+package etcd_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/dcs/dcstest"
+	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of the suite waits for leases to end: more tests than cores at once.
+	flag.Set("test.parallel", "16")
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		os.Stderr.WriteString(err.Error() + "\n")
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func TestConformance(t *testing.T) {
+	dcstest.Run(t, dcstest.Harness{
+		Start:   startStore,
+		MinTTL:  time.Second, // one and a half election timeouts, in whole seconds
+		Late:    time.Second,
+		Largest: 1 << 20, // of etcd's 1.5 MiB for a request
+	})
+}
+
+func startStore(tb testing.TB) dcstest.Store {
+	server := testenv.Etcd(tb, testenv.EtcdOptions{})
+	return dcstest.Store{
+		Open: func(tb testing.TB, o dcstest.Options) dcs.DCS {
+			return open(tb, server, etcd.Options{Path: o.Path, Name: o.Name, TTL: o.TTL})
+		},
+		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
+			proxy := testenv.NewProxy(tb, server.Members[0].Addr)
+			d := open(tb, server, etcd.Options{Endpoints: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
+			return d, link{proxy}
+		},
+		Server: process{tb, server},
+	}
+}
+
+// open returns a handle; the server's endpoints are used unless o has some.
+func open(tb testing.TB, server *testenv.EtcdCluster, o etcd.Options) *etcd.DCS {
+	tb.Helper()
+	if o.Endpoints == nil {
+		o.Endpoints = server.Endpoints()
+	}
+	if o.TLS == nil {
+		o.TLS = server.TLS
+	}
+	if o.Username == "" {
+		o.Username, o.Password = server.Username, server.Password
+	}
+	d, err := etcd.Open(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// link is a proxy as the suite cuts it.
+type link struct{ *testenv.Proxy }
+
+func (l link) Hang()        { l.Cut(testenv.Hang) }
+func (l link) Close()       { l.Cut(testenv.Close) }
+func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
+
+// process is an etcd of one member as the suite breaks it.
+type process struct {
+	tb     testing.TB
+	server *testenv.EtcdCluster
+}
+
+func (p process) Freeze() { p.server.Members[0].Freeze() }
+func (p process) Thaw()   { p.server.Members[0].Thaw() }
+func (p process) Restart() {
+	p.server.Members[0].Kill()
+	p.server.Members[0].Start()
+	p.server.WaitHealthy(p.tb)
+}

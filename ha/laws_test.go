@@ -1,0 +1,231 @@
+package ha
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// TestLaws holds what must be true of every decision against random views.
+func TestLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := drawView(t)
+		d := decide(v)
+		if again := decide(v); !reflect.DeepEqual(d, again) {
+			t.Fatalf("the same view gave two decisions:\n%+v\n%+v", d, again)
+		}
+		if d.ID == "" || d.Reason == "" {
+			t.Fatalf("a decision without a reason: %+v", d)
+		}
+		if d.Next.IsZero() || d.Next.After(v.Now.Add(v.Settings.TTL)) {
+			t.Fatalf("%s: looks again at %v", d.ID, d.Next.Sub(v.Now))
+		}
+		for _, act := range d.Actions {
+			if law := broken(v, act); law != "" {
+				t.Fatalf("%s: %s: %s\nterm %+v\nserver %s %s\nmemory %+v", d.ID, act, law, v.Term, v.Server.State, v.Server.Role, v.Memory)
+			}
+		}
+	})
+}
+
+// broken names the law that an action breaks in a view.
+func broken(v view, act action) string {
+	switch act := act.(type) {
+	case promote:
+		switch {
+		case !v.Term.held():
+			return "no promotion without a lease"
+		case v.Term.Armed == 0 && !v.Guard.Off:
+			return "no promotion without the guard's word"
+		case !act.NotAfter.Before(v.Term.Plan.Fast):
+			return "a promotion ends before the guard stops the server"
+		case v.Settings.Pause:
+			return "no promotion in pause"
+		}
+	case startPrimary:
+		switch {
+		case !v.Term.held():
+			return "no writable start without a lease"
+		case !v.Memory.Bootstrap && v.Term.Writable != v.Term.Lease.ID:
+			return "no start in place under another lease than it was primary under"
+		case v.Guard.Latched && !v.Memory.Bootstrap:
+			return "no start in place after a fence"
+		}
+	case acquire:
+		switch {
+		case v.Pledged.binds(v.Now):
+			return "no try for the key under a pledge"
+		case !v.Store.readable():
+			return "no try for the key on an unreadable store"
+		case v.Self.Tags.NoFailover() && v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled:
+			return "a member that is tagged nofailover doesn't run"
+		case int64(v.Store.Cluster.Status.Optime)-int64(v.Server.Location) > v.Settings.MaximumLagOnFailover &&
+			v.Server.Role == postgres.RoleReplica && v.Store.Cluster.Failover.Candidate != v.Self.Name && !v.Term.Unsettled:
+			return "a member that lags too far doesn't run"
+		case v.Memory.Checked.Result == ancestryDiverged && v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled:
+			return "a member whose WAL has diverged doesn't run"
+		}
+	case release:
+		if v.Server.PID != 0 && v.Server.Role != postgres.RoleReplica {
+			return "a lease isn't let go from under a server that may take writes"
+		}
+	case disarm:
+		if v.Server.PID != 0 && v.Server.Role != postgres.RoleReplica {
+			return "the guard isn't disarmed while a server may take writes"
+		}
+	case put:
+		if act.Write.Key == dcs.InitializeKey && act.Write.Value != nil && act.Write.Prev == dcs.Any {
+			return "the cluster's identifier isn't overwritten"
+		}
+	case run:
+		switch {
+		case v.Job.running():
+			return "one job at a time"
+		case act.Kind == jobBootstrap && (!v.Store.Cluster.Initialize.Present || v.Store.Cluster.Initialize.SystemID != ""):
+			return "no bootstrap without the claim"
+		case (act.Kind == jobBootstrap || act.Kind == jobClone) && v.Server.Data == postgres.DataValid:
+			return "a good data directory isn't overwritten"
+		case act.Kind == jobReinitialize && !v.Request.Reinitialize && !v.Self.RemoveOnDivergence && !v.Self.RemoveOnRewindFail:
+			return "nothing is cloned anew unless it was asked for or configured"
+		case act.Kind == jobRewind && v.Server.PID != 0:
+			return "no rewind under a running server"
+		}
+	}
+	return ""
+}
+
+func drawView(t *rapid.T) view {
+	s := newScene()
+	v := &s.v
+	flag := func(name string) bool { return rapid.Bool().Draw(t, name) }
+	rarely := func(name string) bool { return rapid.IntRange(0, 7).Draw(t, name) == 0 }
+	ago := func(name string) clock.Instant {
+		return v.Now.Add(-time.Duration(rapid.IntRange(0, 40000).Draw(t, name)) * time.Millisecond)
+	}
+	lsn := func(name string) uint64 {
+		return rapid.SampledFrom([]uint64{0, 900, 1000, 1100, 5_000_000}).Draw(t, name)
+	}
+
+	v.Settings.Failsafe = flag("failsafe")
+	v.Self.Bootstrap, v.Self.UseSlots = flag("bootstrap"), flag("slots")
+	v.Self.RemoveOnDivergence, v.Self.RemoveOnRewindFail = rarely("remove divergence"), rarely("remove rewind")
+	if rarely("nofailover") {
+		v.Self.Tags = dcs.Tags{"nofailover": true}
+	}
+	if rarely("store err") {
+		v.Store.Fresh, v.Store.Err = false, "down"
+		v.Store.Received = !rarely("never read")
+	}
+	c := &v.Store.Cluster
+	switch rapid.IntRange(0, 5).Draw(t, "initialize") {
+	case 0:
+		c.Initialize = dcs.Initialized{}
+	case 1:
+		c.Initialize.SystemID = ""
+	case 2:
+		c.Initialize.SystemID = "7999999999999999999"
+	}
+	c.Status = dcs.Status{Present: true, Optime: lsn("optime"), Version: "s1"}
+	for _, name := range []string{"b", "c"} {
+		if flag("member " + name) {
+			c.Members = append(c.Members, dcs.Member{Name: name, APIURL: "http://" + name, ConnURL: "postgres://" + name + ":5432/postgres",
+				State: rapid.SampledFrom([]string{"running", "stopped", "creating replica"}).Draw(t, "state"),
+				Role:  rapid.SampledFrom([]string{"primary", "replica", "uninitialized"}).Draw(t, "role")})
+		}
+		if flag("peer " + name) {
+			p := peer{Asked: ago("asked"), Status: PeerStatus{Running: flag("runs"), InRecovery: !rarely("p primary"), Timeline: 1, Location: lsn("peer lsn"), Priority: 1}}
+			if flag("answered") {
+				p.Answered = p.Asked.Add(time.Millisecond)
+			} else {
+				p.Silent, p.Flying = p.Asked, true
+			}
+			v.Peers[name] = p
+		}
+	}
+	if rarely("failover") {
+		c.Failover = dcs.Failover{Leader: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "from"), Candidate: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "to"), Version: "f1", Present: true}
+	}
+	if flag("failsafe map") {
+		c.Failsafe = dcs.Failsafe{Members: map[string]string{"a": "http://a", "b": "http://b"}}
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "leader") {
+	case 0:
+		c.Leader = &dcs.Holder{Name: "b", Grant: "g", Lineage: "l-b"}
+	case 1:
+		c.Leader = &dcs.Holder{Name: "a", Grant: "other", Lineage: "l-a"}
+	case 2:
+		s.term(words{})
+		v.Term.Lease.Since = ago("renewed")
+		v.Term.Plan = v.Settings.Timing().Plan(v.Term.Lease)
+		v.Term.Unknown = rarely("unknown")
+		if flag("writable") {
+			v.Term.Writable = v.Term.Lease.ID
+		}
+		if rarely("unarmed") {
+			v.Term.Armed = 0
+		}
+		if rarely("spent") {
+			v.Guard.Spent = v.Term.Lease.ID
+		}
+	}
+	v.Guard.Latched, v.Guard.Armed = rarely("latched"), flag("armed")
+	drawServer(t, v)
+	if rarely("job") {
+		v.Job = job{Kind: rapid.SampledFrom([]jobKind{jobBootstrap, jobClone, jobCheck, jobRewind, jobStop, jobHandOver, jobRestart}).Draw(t, "kind"),
+			Since: ago("job since"), Done: flag("done")}
+		if flag("job failed") {
+			v.Job.Err = "failed"
+		}
+	}
+	v.Request = request{Restart: rarely("restart"), Reinitialize: rarely("reinitialize"), Shutdown: rarely("shutdown"), ShutdownAt: ago("shutdown at")}
+	if rarely("pledged") {
+		v.Pledged = pledge{To: "b", Until: v.Now.Add(time.Second)}
+	}
+	if rarely("pledges") {
+		v.Pledges.Plan = v.Settings.Timing().PlanFor(ago("pledges"), v.Settings.TTL)
+	}
+	m := &v.Memory
+	m.Vacant = ago("vacant")
+	m.Round = m.Vacant
+	m.Bootstrap = rarely("bootstrapping") && c.Initialize.Present && c.Initialize.SystemID == ""
+	if rarely("diverged") {
+		m.Checked = checked{Lineage: "l-" + c.LeaderName(), Result: ancestryDiverged, Reason: "x"}
+	}
+	if rarely("handover") {
+		m.Handover = handover{Reason: "switchover", Since: ago("handover"), Stopped: flag("handover stopped"), Done: rarely("handed over")}
+	}
+	if rarely("promoting") {
+		m.Promoting = ago("promoting since")
+	}
+	if rarely("failed starts") {
+		m.Starts = starts{Failed: 3, Next: ago("next start").Add(20 * time.Second), Why: "x"}
+	}
+	return *v
+}
+
+func drawServer(t *rapid.T, v *view) {
+	p := &v.Server
+	p.Timeline, p.Location = 1, postgres.LSN(rapid.SampledFrom([]uint64{0, 900, 1000, 1100}).Draw(t, "lsn"))
+	switch kind := rapid.SampledFrom([]string{"empty", "incomplete", "foreign", "stopped", "crashed", "starting", "unknown", "replica", "primary"}).Draw(t, "server"); kind {
+	case "empty", "incomplete", "foreign":
+		p.Data, p.SystemID, p.Control = postgres.DataState(kind), "", nil
+	case "crashed":
+		p.Control, p.Standby = &postgres.Control{State: "in production"}, false
+	case "stopped":
+	case "starting", "unknown":
+		p.State, p.PID = postgres.State(kind), scenePID
+	case "replica":
+		p.State, p.Role, p.PID, p.Answers = postgres.StateRunning, postgres.RoleReplica, scenePID, true
+	case "primary":
+		p.State, p.Role, p.PID, p.Answers, p.Standby = postgres.StateRunning, postgres.RolePrimary, scenePID, true, false
+	default:
+		panic(fmt.Sprintf("no such server: %s", kind))
+	}
+}

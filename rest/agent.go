@@ -1,0 +1,32 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/ha"
+)
+
+// Agent is what the server serves. *ha.Agent is one.
+type Agent interface {
+	// Report is what the agent knows. It doesn't wait for anything.
+	Report() ha.Report
+	// Refresh is Report with the server's state of this moment.
+	Refresh(ctx context.Context) ha.Report
+	// Decisions are the last different decisions, oldest first.
+	Decisions() []ha.Decision
+	// Restart returns when the server is up again.
+	Restart(ctx context.Context) error
+	// Reinitialize returns when the work has begun or was refused.
+	Reinitialize(ctx context.Context, force, fromLeader bool) error
+	// Reload reads the local configuration anew.
+	Reload()
+	// Pledge gives our word to a leader that has lost the store.
+	Pledge(ctx context.Context, r ha.PledgeRequest) (lsn uint64, err error)
+	// Client is the handle on the cluster in the store.
+	Client() *dcs.Client
+	// Wake makes the agent look again at once.
+	Wake()
+}
+
+var _ Agent = (*ha.Agent)(nil)

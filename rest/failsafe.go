@@ -1,0 +1,53 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/regent-ha/regent/ha"
+)
+
+// pledgeTimeout is as long as the asking leader waits at most.
+const pledgeTimeout = 2 * time.Second
+
+const accepted = "Accepted"
+
+// failsafe answers GET /failsafe: the map of members that must pledge.
+func (s *Server) failsafe(w http.ResponseWriter, _ *http.Request) {
+	members := s.agent.Report().Cluster.Failsafe.Members
+	if members == nil {
+		errorPage(w, http.StatusBadGateway, "")
+		return
+	}
+	document(w, http.StatusOK, members)
+}
+
+// pledge answers POST /failsafe: a leader that has lost the store asks us to
+// stay in our place.
+func (s *Server) pledge(w http.ResponseWriter, r *http.Request) {
+	text, ok := readBody(w, r, false)
+	if !ok {
+		return
+	}
+	var asked ha.PledgeRequest
+	if err := json.Unmarshal(text, &asked); err != nil || asked.Name == "" {
+		errorPage(w, http.StatusBadRequest, "")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), pledgeTimeout)
+	defer cancel()
+	lsn, err := s.agent.Pledge(ctx, asked)
+	switch {
+	case errors.Is(err, ha.ErrFailsafeOff):
+		errorPage(w, http.StatusBadGateway, "")
+	case err != nil:
+		sentence(w, http.StatusInternalServerError, err.Error())
+	default:
+		w.Header()["lsn"] = []string{strconv.FormatUint(lsn, 10)}
+		sentence(w, http.StatusOK, accepted)
+	}
+}

@@ -1,0 +1,185 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/regent-ha/regent/ha"
+	"github.com/regent-ha/regent/internal/value"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// restartRequest is the body of POST /restart.
+type restartRequest struct {
+	role    string        // only if the member has it; empty: any
+	version int           // only if the server is older; 0: any
+	pending bool          // only if settings wait for a restart
+	timeout time.Duration // 0: primary_start_timeout
+}
+
+// restart answers POST /restart, once the server is up again.
+func (s *Server) restart(w http.ResponseWriter, r *http.Request) {
+	body, ok := readObject(w, r, true)
+	if !ok {
+		return
+	}
+	report := s.agent.Report()
+	asked, refused := parseRestart(body, report)
+	switch {
+	case refused != nil:
+	case !asked.matches(report, factsAt(report, s.clock.Now())):
+		refused = refuse(http.StatusServiceUnavailable, "restart conditions are not satisfied")
+	case report.Job != "":
+		refused = refuse(http.StatusServiceUnavailable, "%s already in progress", report.Job)
+	default:
+		refused = s.restartNow(r.Context(), asked, report)
+	}
+	sentence(w, refused.status, refused.text)
+}
+
+func parseRestart(body map[string]any, report ha.Report) (restartRequest, *refusal) {
+	var q restartRequest
+	names := make([]string, 0, len(body))
+	for name := range body {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if refused := q.set(name, body[name], report); refused != nil {
+			return q, refused
+		}
+	}
+	return q, nil
+}
+
+func (q *restartRequest) set(name string, v any, report ha.Report) *refusal {
+	switch name {
+	case "schedule":
+		if settingsOf(report).Pause {
+			return refuse(http.StatusInternalServerError, "Can't schedule restart in the paused state")
+		}
+		return refuse(http.StatusBadRequest, "Scheduled restarts are not supported yet: ask for the restart when it is wanted")
+	case "role":
+		q.role, _ = v.(string)
+		if q.role == "master" {
+			q.role = rolePrimary
+		}
+		if q.role != rolePrimary && q.role != roleStandbyLeader && q.role != roleReplica {
+			return refuse(http.StatusBadRequest, "PostgreSQL role should be either primary, standby_leader, or replica")
+		}
+	case "postgres_version":
+		n, err := parseVersion(fmt.Sprint(v))
+		if err != nil {
+			return refuse(http.StatusBadRequest, "%v", err)
+		}
+		q.version = n
+	case "timeout":
+		d, err := value.Duration(decoded(v), time.Second)
+		if err != nil || d <= 0 {
+			return refuse(http.StatusBadRequest, "Timeout should be a positive number of seconds")
+		}
+		q.timeout = d
+	case "restart_pending":
+		q.pending = true
+	default:
+		return refuse(http.StatusBadRequest, "Unknown filter for the scheduled restart: %s", name)
+	}
+	return nil
+}
+
+// decoded is a number of JSON as package value knows it.
+func decoded(v any) any {
+	if n, ok := v.(json.Number); ok {
+		return n.String()
+	}
+	return v
+}
+
+// matches says whether the server is one that is to be restarted.
+func (q restartRequest) matches(r ha.Report, f facts) bool {
+	return (q.role == "" || q.role == f.role) &&
+		(q.version == 0 || r.Server.ServerVersion == 0 || r.Server.ServerVersion < q.version) &&
+		(!q.pending || r.Member.PendingRestart != nil)
+}
+
+func (s *Server) restartNow(ctx context.Context, q restartRequest, report ha.Report) *refusal {
+	timeout := q.timeout
+	if timeout == 0 {
+		timeout = max(settingsOf(report).PrimaryStartTimeout, time.Minute)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := s.agent.Restart(ctx)
+	switch {
+	case err == nil:
+		return refuse(http.StatusOK, "restarted successfully")
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && s.agent.Report().Server.State != postgres.StateStopped:
+		return refuse(http.StatusServiceUnavailable, "postgres is still starting")
+	}
+	s.log.Warn("the restart that was asked for failed", "error", err)
+	return refuse(http.StatusServiceUnavailable, "restart failed")
+}
+
+// unscheduleRestart answers DELETE /restart.
+func (s *Server) unscheduleRestart(w http.ResponseWriter, _ *http.Request) {
+	sentence(w, http.StatusNotFound, "no restarts are scheduled")
+}
+
+// reload answers POST /reload.
+func (s *Server) reload(w http.ResponseWriter, _ *http.Request) {
+	s.agent.Reload()
+	sentence(w, http.StatusAccepted, "reload scheduled")
+}
+
+// reinitializeTimeout bounds the time until the work has begun or was refused.
+const reinitializeTimeout = 30 * time.Second
+
+// reinitialize answers POST /reinitialize.
+func (s *Server) reinitialize(w http.ResponseWriter, r *http.Request) {
+	body, ok := readObject(w, r, true)
+	if !ok {
+		return
+	}
+	flag := func(name string) bool {
+		on, err := value.Bool(decoded(body[name]))
+		return err == nil && on
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), reinitializeTimeout)
+	defer cancel()
+	if err := s.agent.Reinitialize(ctx, flag("force"), flag("from_leader")); err != nil {
+		sentence(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	sentence(w, http.StatusOK, "reinitialize started")
+}
+
+// parseVersion reads a version of PostgreSQL, as 9.5.2 or 15.4, as a number like
+// server_version_num.
+func parseVersion(text string) (int, error) {
+	malformed := fmt.Errorf("Invalid PostgreSQL version format: X.Y or X.Y.Z is accepted: %s", text) //nolint:staticcheck // the text is a format
+	parts := strings.Split(text, ".")
+	numbers := make([]int, len(parts))
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 || n > 99 && i > 0 || n > 9999 {
+			return 0, malformed
+		}
+		numbers[i] = n
+	}
+	switch {
+	case len(parts) == 2 && numbers[0] >= 10:
+		return numbers[0]*10000 + numbers[1], nil
+	case len(parts) == 2:
+		return numbers[0]*10000 + numbers[1]*100, nil
+	case len(parts) == 3 && numbers[0] < 10:
+		return numbers[0]*10000 + numbers[1]*100 + numbers[2], nil
+	}
+	return 0, malformed
+}
