@@ -140,3 +140,9 @@ func (l *Lab) Lost(ctx context.Context, h History) ([]Write, error) {
 	}
 	return slices.DeleteFunc(slices.Clone(h), func(w Write) bool { return !w.Acked || have[key{w.Writer, w.ID}] }), nil
 }
+
+// Since is what was answered after from.
+func (h History) Since(from clock.Instant) History {
+	i, _ := slices.BinarySearchFunc(h, from, func(w Write, at clock.Instant) int { return cmp.Compare(w.Replied, at) })
+	return h[i:]
+}
