@@ -164,12 +164,16 @@ func (s *Server) replicaTimeline(l look, a answer) Timeline {
 	return tl
 }
 
-// AwaitPrimary returns when the server is out of recovery.
+// AwaitPrimary returns when the server is out of recovery, and with an error when
+// it doesn't run any more. Status then has the reason.
 func (s *Server) AwaitPrimary(ctx context.Context) error {
 	for {
 		pm, err := s.running()
-		if err != nil || pm == nil {
-			return fmt.Errorf("postgres: wait for the end of recovery: the server doesn't run: %w", errors.Join(err, context.Cause(ctx)))
+		if err == nil && pm == nil {
+			err = errors.New("the server doesn't run")
+		}
+		if err != nil {
+			return fmt.Errorf("postgres: wait for the end of recovery: %w", err)
 		}
 		if recovery, err := s.inRecovery(ctx, pm); err == nil && !recovery {
 			return nil
