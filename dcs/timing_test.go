@@ -1,10 +1,13 @@
 package dcs
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/regent-ha/regent/clock"
 	"pgregory.net/rapid"
 )
 
@@ -51,5 +54,37 @@ func TestCheckNamesTheNumber(t *testing.T) {
 	err := Timing{5 * time.Second, time.Second, 4 * time.Second}.Check()
 	if err == nil || !strings.Contains(err.Error(), "retry_timeout (4s)") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSafetyTable keeps the table of docs/safety.md true.
+func TestSafetyTable(t *testing.T) {
+	text, err := os.ReadFile("../docs/safety.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := time.Second
+	plans := []Plan{
+		Timing{30 * second, 10 * second, 10 * second}.PlanFor(0, 30*second),
+		Timing{20 * second, second, 3 * second}.PlanFor(0, 20*second),
+		Timing{5 * second, second, second}.PlanFor(0, 5*second),
+	}
+	rows := map[string]func(Plan) clock.Instant{
+		"next renewal":      func(p Plan) clock.Instant { return p.Renew },
+		"renewal given up":  func(p Plan) clock.Instant { return p.GiveUp },
+		"failsafe answered": func(p Plan) clock.Instant { return p.Failsafe },
+		"lease timer":       func(p Plan) clock.Instant { return p.Timer },
+		"guard, fast":       func(p Plan) clock.Instant { return p.Fast },
+		"guard, kill":       func(p Plan) clock.Instant { return p.Kill },
+		"end":               func(p Plan) clock.Instant { return p.End },
+	}
+	for name, instant := range rows {
+		row := "| " + name + " |"
+		for _, p := range plans {
+			row += fmt.Sprintf(" %.1f |", instant(p).Sub(0).Seconds())
+		}
+		if !strings.Contains(string(text), row) {
+			t.Errorf("docs/safety.md has no row %q", row)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 )
 
 func TestSecondAgentWaitsForTheFirstsDeath(t *testing.T) {
+	alone(t)
 	n := newNode(t)
 	a := n.arm(1, "A", time.Minute, time.Minute)
 	first, said := n.agent(&a)
@@ -46,6 +47,7 @@ func TestSecondAgentWaitsForTheFirstsDeath(t *testing.T) {
 }
 
 func TestServerOutlivesTheAgentUntilItsDeadline(t *testing.T) {
+	alone(t)
 	n := newNode(t)
 	first, said := n.agent(nil)
 	if said != "ok" {
@@ -67,7 +69,7 @@ func TestServerOutlivesTheAgentUntilItsDeadline(t *testing.T) {
 
 func TestAgentThatArmedIsKilled(t *testing.T) {
 	n := newNode(t)
-	n.OnFenced = KillAgentToo
+	n.OnFenced = OnFencedKill
 	a := n.arm(1, "A", 700*time.Millisecond, 700*time.Millisecond)
 	agent, said := n.agent(&a)
 	if said != "ok" {

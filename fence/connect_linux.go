@@ -30,7 +30,7 @@ func Connect(ctx context.Context, o Options) (*Guard, error) {
 	if err := p.make(); err != nil {
 		return nil, fmt.Errorf("fence: %w", err)
 	}
-	hello := request{Verb: verbHello, Protocol: protocolVersion, Kill: o.OnFenced == KillAgentToo}
+	hello := request{Verb: verbHello, Protocol: protocolVersion, Kill: o.OnFenced == OnFencedKill}
 	var child int
 	for {
 		g, err := dial(ctx, p, hello)

@@ -215,13 +215,14 @@ func (c *Core) rearm(now clock.Instant, a Arm) []Effect {
 	}
 	c.number, c.arm, c.armer = a.Number, a, c.agent
 	c.interrupted, c.held = false, false
+	wasFired, wasFenced := c.fired, c.fenced
+	c.fired = false
 	c.cameBack()
-	out := []Effect{Accept{}}
-	if c.fired {
-		c.fired = false
-		out = append(out, WriteLatch{c.latch()})
+	// One that is due at once fires next, and writes it after the kill.
+	if now.Before(a.Kill) && (wasFired || c.fenced != wasFenced) {
+		return []Effect{Accept{}, WriteLatch{c.latch()}}
 	}
-	return out
+	return []Effect{Accept{}}
 }
 
 // cameBack forgets a fence once its server runs as a standby under a new grant,

@@ -141,6 +141,16 @@ func TestCore(t *testing.T) {
 			{5, Exited{}, ""},
 			{6, primary(10, 50), "accept fork<50"},
 		},
+		"armed first, then back as a standby: the latch forgets the fence": {
+			{1, Started{Latch: fired, Server: None}, ""},
+			{2, arm(10, "C", 50, 60), "accept latch(fired=false spent=B,A)"},
+			{3, standby, "accept fork<0"},
+			{3, Forked{}, ""},
+			{4, arm(11, "C", 50, 60), "accept latch(fired=false spent=B,A)"},
+			{5, arm(12, "C", 50, 60), "accept"},
+			{5, Exited{}, ""},
+			{6, primary(12, 50), "accept fork<50"},
+		},
 		"a new database in place of the fenced one": {
 			{1, Started{Latch: fired, Server: None}, ""},
 			{4, arm(10, "C", 50, 60), "accept latch(fired=false spent=B,A)"},

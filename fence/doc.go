@@ -43,7 +43,7 @@
 //   - A server that ran before the guard did is watched and killed like any
 //     other, but has no parent death signal until its next start.
 //   - A promotion by hand under the latch is noticed at the next look, a
-//     twentieth of a second later at most, not before.
+//     tenth of a second later at most, not before.
 //   - Programs that PostgreSQL runs (archive and restore commands), shells and
 //     backup tools are left alone. So is, under the latch but not at Arm.Kill, a
 //     postgres that serves nobody: --boot, --single, --check, -C.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/regent-ha/regent/clock"
@@ -35,6 +36,13 @@ func TestMain(m *testing.M) {
 		leash()
 	}
 	testenv.Main(m)
+}
+
+// alone fails the test for each goroutine that it leaves. A test that calls it
+// first has its cleanups done before.
+func alone(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 }
 
 // program is the test binary as another program.

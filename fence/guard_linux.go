@@ -64,7 +64,7 @@ func openGuard(s settings) (*guard, error) {
 	g.looker = newLooker(g.scope, s.DataDir)
 	g.launcher = &launcher{clock: g.clock, orders: make(chan launchOrder, 1)}
 	g.killer = newKiller(g.scope, g.log, func() { g.inbox <- message{event: Killed{}} })
-	g.scribe = newScribe(s, g.looker, g.log)
+	g.scribe = newScribe(s, g.log)
 	g.sessions = newSessions(g)
 	if err := g.lock(); err != nil {
 		return nil, err

@@ -106,6 +106,7 @@ func TestFrozenGuardFiresWhenItThaws(t *testing.T) {
 }
 
 func TestDeadGuardEndsTheServer(t *testing.T) {
+	alone(t)
 	n := newNode(t)
 	g := n.connect()
 	n.lead(g, n.arm(1, "A", time.Minute, time.Minute))
@@ -182,6 +183,7 @@ func TestWayBackAfterAFence(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	alone(t)
 	n := newNode(t)
 	g := n.connect()
 	refused := func(what string, err error, want Reason) {

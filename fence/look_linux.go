@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	lookEvery = 50 * time.Millisecond // while only a standby may run
-	scanEvery = 10 * time.Second      // all of /proc, when no file gave a reason to
+	lookEvery = 100 * time.Millisecond // while only a standby may run
+	scanEvery = 10 * time.Second       // all of /proc, when no file gave a reason to
 )
 
 // looker tells whether what runs on the data directory is a standby.
@@ -24,8 +24,8 @@ const (
 // long as that stays the same nobody else has started, and looking costs two
 // system calls.
 type looker struct {
-	scope *scope
-	dir   string
+	scope                   *scope
+	signalPath, pidfilePath string
 
 	mu      sync.Mutex
 	signal  file
@@ -33,6 +33,11 @@ type looker struct {
 	scanned time.Time
 	server  Server
 	judged  map[process]bool // postmasters: whether a standby
+
+	// What was launched last has a lock of its own: a look may wait for a disk.
+	launchMu sync.Mutex
+	launched process
+	standby  bool
 }
 
 // file is which file was at a path; zero: none, or it can't be told.
@@ -63,27 +68,44 @@ func (f file) bornBefore(g file) bool {
 }
 
 func newLooker(s *scope, dir string) *looker {
-	return &looker{scope: s, dir: dir, judged: map[process]bool{}}
+	return &looker{
+		scope:       s,
+		signalPath:  filepath.Join(dir, "standby.signal"),
+		pidfilePath: filepath.Join(dir, "postmaster.pid"),
+		judged:      map[process]bool{},
+	}
 }
 
 // standbySignal says whether the next start would be a standby's.
-func (l *looker) standbySignal() bool { return statFile(l.path("standby.signal")).exists() }
+func (l *looker) standbySignal() bool { return statFile(l.signalPath).exists() }
 
-func (l *looker) path(name string) string { return filepath.Join(l.dir, name) }
+// launch keeps judgement of unknown postmasters back while fork makes one, and
+// remembers what was known of that.
+func (l *looker) launch(standby bool, fork func() (process, error)) error {
+	l.launchMu.Lock()
+	defer l.launchMu.Unlock()
+	p, err := fork()
+	if err == nil {
+		l.launched, l.standby = p, standby
+	}
+	return err
+}
 
-// started tells what was known of a server when it was forked.
-func (l *looker) started(p process, standby bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.judged[p] = standby
-	l.server = ""
+// judge says whether a postmaster that is seen for the first time is a standby.
+func (l *looker) judge(p process, before, signal, pidfile file) bool {
+	l.launchMu.Lock()
+	defer l.launchMu.Unlock()
+	if p == l.launched {
+		return l.standby
+	}
+	return before == signal || signal.bornBefore(pidfile)
 }
 
 // again looks, and only as far as something has changed.
 func (l *looker) again() (Server, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	signal, pidfile := statFile(l.path("standby.signal")), statFile(l.path("postmaster.pid"))
+	signal, pidfile := statFile(l.signalPath), statFile(l.pidfilePath)
 	if l.server != "" && signal == l.signal && pidfile == l.pidfile && time.Since(l.scanned) < scanEvery && l.allAlive() {
 		return l.server, nil
 	}
@@ -94,12 +116,13 @@ func (l *looker) again() (Server, error) {
 func (l *looker) afresh() (Server, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.scan(statFile(l.path("standby.signal")), statFile(l.path("postmaster.pid")))
+	return l.scan(statFile(l.signalPath), statFile(l.pidfilePath))
 }
 
+// allAlive is asked too often to read /proc for it.
 func (l *looker) allAlive() bool {
 	for p := range l.judged {
-		if now, err := readProcess(p.pid); err != nil || now.start != p.start {
+		if unix.Kill(p.pid, 0) != nil {
 			return false
 		}
 	}
@@ -123,7 +146,7 @@ func (l *looker) scan(signal, pidfile file) (Server, error) {
 		key := process{pid: m.pid, start: m.start}
 		standby, known := l.judged[key]
 		if !known {
-			standby = before == signal || signal.bornBefore(pidfile)
+			standby = l.judge(key, before, signal, pidfile)
 		}
 		judged[key] = standby && signal.exists()
 		switch {

@@ -62,9 +62,12 @@ func newNode(tb testing.TB) *node {
 		tb.Fatalf("copy the database: %v: %s", err, out)
 	}
 	n.write("postgresql.auto.conf", fmt.Sprintf(
-		"port=%d\nlisten_addresses='127.0.0.1'\nunix_socket_directories=''\nfsync=off\nshared_buffers=8MB\nmax_wal_senders=2\n", n.port))
+		"port=%d\nlisten_addresses='127.0.0.1'\nunix_socket_directories=''\nfsync=off\nshared_buffers=8MB\n", n.port))
 	tb.Cleanup(func() {
 		n.end()
+		if text, _ := os.ReadFile(filepath.Join(n.folder(), "guard.log")); strings.Contains(string(text), "DATA RACE") || strings.Contains(string(text), "goroutine ") {
+			tb.Errorf("the guard crashed or raced:\n%s", text)
+		}
 		if tb.Failed() {
 			for _, f := range []string{"guard.log", "../../data/server.log"} {
 				text, err := os.ReadFile(filepath.Join(n.folder(), f))

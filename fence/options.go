@@ -29,11 +29,11 @@ type OnFenced string
 
 // Choices for OnFenced.
 const (
-	// LeaveAgent lets it find out by itself: it looks at its lease before each effect.
-	LeaveAgent OnFenced = "leave"
-	// KillAgentToo is for stores whose client library could keep the lease alive in
+	// OnFencedLeave lets it find out by itself: it looks at its lease before each effect.
+	OnFencedLeave OnFenced = "leave"
+	// OnFencedKill is for stores whose client library could keep the lease alive in
 	// an agent that was frozen.
-	KillAgentToo OnFenced = "kill"
+	OnFencedKill OnFenced = "kill"
 )
 
 // Options say which guard to talk to, and how to start it.
@@ -48,7 +48,7 @@ type Options struct {
 	// without a lease file that speaks for it, before an agent arms or holds it.
 	// Zero: 10 s.
 	RetryTimeout time.Duration
-	// OnFenced is LeaveAgent if empty.
+	// OnFenced is OnFencedLeave if empty.
 	OnFenced OnFenced
 
 	Logger *slog.Logger // nil: discards
@@ -71,8 +71,8 @@ func (o Options) Validate() error {
 		return errors.New("fence: no program for the guard: make fence.Main() the first line of main, set Path to a program that has it, or turn the fence off aloud")
 	case o.RetryTimeout < 0:
 		return fmt.Errorf("fence: RetryTimeout is %v: it must be positive, or zero for 10 s", o.RetryTimeout)
-	case o.OnFenced != "" && o.OnFenced != LeaveAgent && o.OnFenced != KillAgentToo:
-		return fmt.Errorf("fence: OnFenced is %q: allowed are %q and %q", o.OnFenced, KillAgentToo, LeaveAgent)
+	case o.OnFenced != "" && o.OnFenced != OnFencedLeave && o.OnFenced != OnFencedKill:
+		return fmt.Errorf("fence: OnFenced is %q: allowed are %q and %q", o.OnFenced, OnFencedKill, OnFencedLeave)
 	}
 	_, err := o.place()
 	return err

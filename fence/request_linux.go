@@ -104,15 +104,20 @@ func (c *session) launch(cmd Command) (pid int, err error) {
 	forked, ended := make(chan forkResult, 1), make(chan error, 1)
 	order := &launch{command: cmd, program: "/proc/self/exe", forked: forked, ended: ended}
 	e := LaunchAsked{Writable: writable, Permit: cmd.Permit, Server: server, Data: c.dataID()}
-	if err := c.askWith(e, func() { c.order = order }); err != nil {
+	var f forkResult
+	err = c.looker.launch(!writable, func() (process, error) {
+		if err := c.askWith(e, func() { c.order = order }); err != nil {
+			return process{}, err
+		}
+		if f = <-forked; f.err != nil {
+			c.inbox <- message{event: ForkFailed{}}
+			return process{}, fmt.Errorf("fork: %w", f.err)
+		}
+		return f.process, nil
+	})
+	if err != nil {
 		return 0, err
 	}
-	f := <-forked
-	if f.err != nil {
-		c.inbox <- message{event: ForkFailed{}}
-		return 0, fmt.Errorf("fork: %w", f.err)
-	}
-	c.looker.started(f.process, !writable)
 	c.inbox <- message{event: Forked{}, before: func() { c.current = f.process }}
 	go func() {
 		f.wait()

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 )
 
@@ -12,8 +13,7 @@ import (
 // own next write.
 type scribe struct {
 	settings
-	looker *looker
-	log    *slog.Logger
+	log *slog.Logger
 
 	mu      sync.Mutex
 	next    *Latch
@@ -21,8 +21,8 @@ type scribe struct {
 	marking bool
 }
 
-func newScribe(s settings, l *looker, log *slog.Logger) *scribe {
-	return &scribe{settings: s, looker: l, log: log}
+func newScribe(s settings, log *slog.Logger) *scribe {
+	return &scribe{settings: s, log: log}
 }
 
 // latch writes the latest latch that it was given.
@@ -73,10 +73,10 @@ func (s *scribe) standbySignal() {
 
 // mark leaves what is no data directory alone: an empty one is to stay empty.
 func (s *scribe) mark() error {
-	if _, err := os.Stat(s.looker.path("PG_VERSION")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(s.DataDir, "PG_VERSION")); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	f, err := os.OpenFile(s.looker.path("standby.signal"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(filepath.Join(s.DataDir, "standby.signal"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

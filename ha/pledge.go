@@ -124,6 +124,7 @@ func (r *pledgeRounds) look() pledges {
 // ask begins a round, unless one is under way. All must say yes; the right to
 // lead counts from before the first of them was asked, and it is the guard's.
 func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]string) {
+	report := a.Report() // which looks at the rounds too
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state.Trying {
@@ -132,7 +133,6 @@ func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]str
 	sent := a.clock.Now()
 	r.state.Trying, r.state.Tried = true, sent
 	timing := a.settings.Timing()
-	report := a.Report()
 	request := PledgeRequest{Name: a.cfg.Name, ConnURL: a.cfg.ConnURL, APIURL: a.cfg.APIURL, Slots: report.Cluster.Status.Slots}
 	r.group.Go(func() {
 		plan := timing.PlanFor(sent, timing.TTL)

@@ -263,16 +263,10 @@ func newStandby(t *testing.T, p *fixture, name string, change func(*Options, *Se
 	if out, err := backup.CombinedOutput(); err != nil {
 		t.Fatalf("pg_basebackup: %v: %s", err, out)
 	}
-	must(t, f.StartStandby(ctx, p.upstream()))
-	f.await("streaming", streaming)
+	must(t, f.StartStandby(ctx, p.upstream("")))
+	f.await("streaming", streams)
 	return f
 }
-
-func (f *fixture) upstream() Upstream {
-	return Upstream{Name: f.options.Name, Host: "127.0.0.1", Port: f.port}
-}
-
-func streaming(st Status) bool { return st.ReplicationState() == "streaming" }
 
 func TestBootstrapStartStop(t *testing.T) {
 	f := newServer(t, "p1", nil)

@@ -43,7 +43,7 @@ func TestStandbyStreamsAndIsPromoted(t *testing.T) {
 		t.Errorf("promoted: %+v", st)
 	}
 	must(t, r.Promote(ctx, clock.System().Now().Add(limit))) // of a primary: nothing
-	if _, err := r.Follow(ctx, p.upstream()); err == nil {
+	if _, err := r.Follow(ctx, p.upstream("")); err == nil {
 		t.Error("Follow on a primary")
 	}
 }
@@ -106,7 +106,7 @@ func TestNudgeResumesStreaming(t *testing.T) {
 	p.await("primary", runs(RolePrimary))
 	begin := time.Now()
 	must(t, r.Nudge(ctx))
-	r.await("streaming", streaming)
+	r.await("streaming", streams)
 	if d := time.Since(begin); d > 20*time.Second {
 		t.Errorf("streaming only after %v", d)
 	} else {
@@ -143,20 +143,20 @@ func TestFollow(t *testing.T) {
 	}
 	loaded := func() string { return r2.text("SELECT pg_conf_load_time()::text") }
 	at := loaded()
-	follow(p.upstream(), false)
+	follow(p.upstream(""), false)
 	if now := loaded(); now != at {
 		t.Error("following the same upstream reloaded the configuration")
 	}
-	follow(r1.upstream(), false)
-	r2.await("cascading", func(st Status) bool { return streaming(st) && st.Receiver.Port == r1.port })
+	follow(r1.upstream(""), false)
+	r2.await("cascading", func(st Status) bool { return streams(st) && st.Receiver.Port == r1.port })
 	follow(Upstream{}, false)
 	r2.await("following nobody", func(st Status) bool { return st.Receiver == nil })
 	if st := r2.Status(ctx); st.PID != pid || st.ReplicationState() != "" {
 		t.Errorf("following nobody: %+v", st)
 	}
 	// A new agent that was told nothing yet must not undo it.
-	follow(p.upstream(), false)
-	r2.await("streaming", streaming)
+	follow(p.upstream(""), false)
+	r2.await("streaming", streams)
 	second, err := New(r2.options, r2.settings)
 	must(t, err)
 	defer second.Close()
@@ -169,8 +169,8 @@ func TestFollow(t *testing.T) {
 		t.Errorf("a reload by a new Server changed the configuration (-before +after):\n%s", d)
 	}
 	must(t, os.Remove(r2.dataPath("standby.signal")))
-	follow(p.upstream(), true)
-	if st := r2.await("streaming", streaming); st.PID == pid || !st.Standby {
+	follow(p.upstream(""), true)
+	if st := r2.await("streaming", streams); st.PID == pid || !st.Standby {
 		t.Errorf("after a restart: %+v", st)
 	}
 }

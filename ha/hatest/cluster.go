@@ -1,0 +1,316 @@
+package hatest
+
+import (
+	"context"
+	"encoding/json"
+
+	"fmt"
+	"io"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/dcs/memory"
+	"github.com/regent-ha/regent/ha"
+	"github.com/regent-ha/regent/postgres"
+	"github.com/regent-ha/regent/postgres/postgrestest"
+)
+
+// Options are what a Cluster is made of. The zero value of each is its default.
+type Options struct {
+	Nodes int    // 3
+	Seed  uint64 // decides everything that isn't decided by the test
+	// Config is the dynamic configuration, as under "bootstrap.dcs" in
+	// patroni.yml. By default ttl 30, loop_wait 10, retry_timeout 10 and
+	// failsafe_mode on.
+	Config map[string]any
+	// Speed of the fake servers.
+	Speed postgrestest.Speed
+	// Drift is how much faster or slower two clocks may run, in parts per
+	// million of true time: up to 5000, since no two may differ by more than one
+	// percent. Each host gets its own by the seed.
+	Drift int
+	// Trace gets every line of what happens. Nil: only the last lines are kept.
+	Trace io.Writer
+	// Writers is how often each server gets a row past any routing; 0: 100 ms,
+	// negative: never.
+	Writers time.Duration
+
+	// What follows breaks the cluster on purpose, so that a test can show that
+	// the invariants notice.
+	NoFence          bool // agents run without a guard
+	LeaseStampedLate bool // leases count from the answer, not from the request
+	NoLagCheck       bool // any replica may lead, however far behind
+
+	settings ha.Settings
+}
+
+// Cluster is a whole cluster in virtual time. All of its methods are for the one
+// goroutine that made it.
+type Cluster struct {
+	opts   Options
+	world  *world
+	path   dcs.Path
+	config []byte
+	store  *store
+	net    *postgrestest.Network
+	nodes  []*node
+	pids   int
+
+	apiCut   map[[2]int]bool
+	ledger   ledger
+	broken   error
+	failsafe map[string]string // as last written
+}
+
+// New makes a cluster of empty nodes, whose agents start at once, and takes it
+// down when the test ends. It must be called inside a bubble (testing/synctest).
+func New(t testing.TB, o Options) *Cluster {
+	t.Helper()
+	c, err := build(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.close)
+	for _, n := range c.nodes {
+		c.world.in(c.world.between(0, time.Second), "", n.startAgent)
+	}
+	return c
+}
+
+func build(o Options) (*Cluster, error) {
+	if o.Nodes == 0 {
+		o.Nodes = 3
+	}
+	if o.Writers == 0 {
+		o.Writers = 100 * time.Millisecond
+	}
+	config := map[string]any{"ttl": 30, "loop_wait": 10, "retry_timeout": 10, "failsafe_mode": true}
+	if o.Config != nil {
+		config = maps.Clone(o.Config)
+	}
+	var err error
+	if o.settings, _, err = ha.ParseSettings(config, ha.ShortFloors()); err != nil {
+		return nil, fmt.Errorf("hatest: Options.Config: %w", err)
+	}
+	if o.Drift < 0 || o.Drift > 5000 {
+		return nil, fmt.Errorf("hatest: Options.Drift is %d: it must be from 0 to 5000 parts per million", o.Drift)
+	}
+	c := &Cluster{opts: o, world: newWorld(o.Seed), path: dcs.Path{Scope: "simulated"}, apiCut: map[[2]int]bool{}}
+	c.world.trace.out = o.Trace
+	if c.config, err = json.Marshal(config); err != nil {
+		return nil, fmt.Errorf("hatest: Options.Config: %w", err)
+	}
+	storeClock := c.newClock(-1)
+	c.store = &store{cluster: c, server: memory.NewStore(storeClock)}
+	if c.store.admin, err = c.store.server.Open(memory.Options{Path: c.path, Clock: storeClock}); err != nil {
+		return nil, err
+	}
+	c.net = postgrestest.NewNetwork(trueClock{c.world})
+	for i := range o.Nodes {
+		if err := c.addNode(i); err != nil {
+			return nil, err
+		}
+	}
+	if o.Writers > 0 {
+		c.world.in(o.Writers, "", c.write)
+	}
+	return c, nil
+}
+
+func (c *Cluster) addNode(i int) error {
+	n := &node{cluster: c, index: i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(i), boots: 1, pledged: map[string]clock.Instant{}}
+	n.clock.owner = func() *process { return n.process }
+	var err error
+	n.inner, err = c.net.NewServer(postgrestest.Options{Name: n.name, Clock: n.clock, Speed: c.opts.Speed, RowSize: 4096})
+	c.nodes = append(c.nodes, n)
+	return err
+}
+
+// newClock is a host's, or, for -1, the store's.
+func (c *Cluster) newClock(node int) *hostClock {
+	drift := int64(0)
+	if c.opts.Drift > 0 {
+		drift = c.world.rng.Int64N(2*int64(c.opts.Drift)+1) - int64(c.opts.Drift)
+	}
+	return &hostClock{world: c.world, node: node, drift: drift, boot: c.world.time()}
+}
+
+// trueClock is for what has no clock of its own: nobody waits on it.
+type trueClock struct{ world *world }
+
+func (t trueClock) Now() clock.Instant { return t.world.time() }
+func (t trueClock) NewTimer(clock.Instant) clock.Timer {
+	panic("hatest: a timer on the network's clock, which the driver advances")
+}
+
+func (c *Cluster) reconfigure(values map[string]any, floors ha.Floors) (ha.Settings, *postgres.Settings, error) {
+	s, _, err := ha.ParseSettings(values, floors)
+	if c.opts.NoLagCheck {
+		s.MaximumLagOnFailover = 1 << 60
+	}
+	return s, nil, err
+}
+
+// Run lets d pass, or less if an invariant breaks: see Err.
+func (c *Cluster) Run(d time.Duration) {
+	limit := c.world.time().Add(d)
+	for c.broken == nil && c.step(limit) {
+	}
+}
+
+// Await runs until cond holds, for limit at most. It returns whether it did.
+func (c *Cluster) Await(limit time.Duration, cond func() bool) bool {
+	end := c.world.time().Add(limit)
+	for c.broken == nil {
+		if cond() {
+			return true
+		}
+		if !c.step(end) {
+			return cond()
+		}
+	}
+	return false
+}
+
+// step lets the next thing happen and looks at the invariants after it.
+func (c *Cluster) step(limit clock.Instant) bool {
+	if next := c.net.Next(); !next.IsZero() && (len(c.world.queue) == 0 || next.Before(c.world.queue[0].at)) {
+		c.world.at(next, "", c.net.Advance)
+	}
+	more := c.world.step(limit)
+	c.net.Advance()
+	c.world.settle()
+	for _, n := range c.nodes {
+		n.watch()
+	}
+	c.check()
+	return more
+}
+
+// close ends everything.
+func (c *Cluster) close() {
+	for _, n := range c.nodes {
+		if n.process != nil {
+			n.process.kill()
+		}
+	}
+	c.world.settle()
+	c.world.mu.Lock()
+	c.world.arrivals = nil
+	c.world.mu.Unlock()
+}
+
+// Err is the first invariant that broke, or nil.
+func (c *Cluster) Err() error { return c.broken }
+
+// Now is for how long the cluster has existed, in true time.
+func (c *Cluster) Now() time.Duration { return c.world.time().Sub(clock.Instant(time.Hour)) }
+
+// Names are the nodes'.
+func (c *Cluster) Names() []string {
+	var names []string
+	for _, n := range c.nodes {
+		names = append(names, n.name)
+	}
+	return names
+}
+
+// Agent is the agent that runs on a node; nil: none.
+func (c *Cluster) Agent(name string) *ha.Agent { return c.node(name).agent }
+
+// Server is the fake server of a node.
+func (c *Cluster) Server(name string) *postgrestest.Server { return c.node(name).inner }
+
+// Leader is the node whose server takes writes; empty: none does.
+func (c *Cluster) Leader() string {
+	for _, n := range c.nodes {
+		if n.inner.Writable() {
+			return n.name
+		}
+	}
+	return ""
+}
+
+// Replicas are the nodes whose servers stream, in order.
+func (c *Cluster) Replicas() []string {
+	var names []string
+	for _, n := range c.nodes {
+		if l := n.inner.Look(); l.Streaming && l.Running {
+			names = append(names, n.name)
+		}
+	}
+	return names
+}
+
+// Healthy says why the cluster isn't whole: one leader, everybody else streams
+// from it. Empty: it is.
+func (c *Cluster) Healthy() string {
+	leader := c.Leader()
+	if leader == "" {
+		return "nobody takes writes"
+	}
+	end := c.node(leader).inner.Look()
+	for _, n := range c.nodes {
+		l := n.inner.Look()
+		switch {
+		case n.process == nil || n.process.frozen:
+			return n.name + " has no agent"
+		case n.name == leader:
+		case !l.Streaming || !l.Running:
+			return n.name + " doesn't stream"
+		case l.Timeline != end.Timeline:
+			return fmt.Sprintf("%s is on timeline %d, the leader on %d", n.name, l.Timeline, end.Timeline)
+		}
+	}
+	return ""
+}
+
+// Document is what the store has under a key; nil: nothing.
+func (c *Cluster) Document(key dcs.Key) []byte {
+	s, err := c.store.admin.Read(noWait)
+	if err != nil {
+		return nil
+	}
+	return s.Documents[key].Value
+}
+
+// Cluster is the store's view, past all faults.
+func (c *Cluster) Cluster() dcs.Cluster {
+	s, err := c.store.admin.Read(noWait)
+	if err != nil {
+		return dcs.Cluster{}
+	}
+	return dcs.ParseCluster(s)
+}
+
+// Switchover asks for one, as regentctl does; an empty to leaves the choice.
+func (c *Cluster) Switchover(from, to string) error {
+	value, err := dcs.Failover{Leader: from, Candidate: to}.MarshalJSON()
+	if err == nil {
+		_, err = c.store.admin.Put(noWait, dcs.Write{Key: dcs.FailoverKey, Value: value, Prev: dcs.Any})
+	}
+	return err
+}
+
+func (c *Cluster) node(name string) *node {
+	for _, n := range c.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	panic("hatest: there is no node " + name)
+}
+
+// fail notes the first invariant that broke.
+func (c *Cluster) fail(format string, args ...any) {
+	if c.broken == nil {
+		c.broken = fmt.Errorf(format, args...)
+		c.world.logf("BROKEN: %v", c.broken)
+	}
+}
+
+// noWait is for calls on the store itself, which take no time.
+var noWait = context.Background()

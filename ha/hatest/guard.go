@@ -1,0 +1,297 @@
+package hatest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/regent-ha/regent/fence"
+	"github.com/regent-ha/regent/ha"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// guard is the process around one fence.Core: what the real one does with
+// processes and files it does with the fake server and the node's notes.
+type guard struct {
+	node   *node
+	core   fence.Core
+	dead   bool
+	frozen bool
+	held   []func()
+	lost   chan struct{}
+	ticks  int  // newest tick asked for
+	forked bool // the server that runs is its child
+	kills  int
+	launch *launch // accepted and not answered yet
+}
+
+type launch struct {
+	command fence.Command
+	kills   int
+	reply   func(int, error)
+}
+
+func (n *node) startGuard() *guard {
+	g := &guard{node: n, lost: make(chan struct{})}
+	n.guard = g
+	started := fence.Started{Latch: n.latch, Server: n.runs(), Data: n.data(), AnswerIn: n.cluster.opts.settings.RetryTimeout}
+	if note, err := n.notes.lease(n); err == nil {
+		started.Lease = fence.Arm{Number: note.Number, Grant: note.Grant, Fast: note.Fast, Kill: note.Kill}
+	}
+	g.step(started, nil)
+	return g
+}
+
+// data is the identity of the data directory.
+func (n *node) data() string { return fmt.Sprintf("%s/%d", n.name, n.inner.Kept()) }
+
+// runs is what a guard sees by looking.
+func (n *node) runs() fence.Server {
+	switch l := n.inner.Look(); {
+	case l.Process == 0:
+		return fence.None
+	case l.Standby:
+		return fence.Standby
+	}
+	return fence.Writable
+}
+
+// deliver lets something reach the guard.
+func (g *guard) deliver(do func()) {
+	switch {
+	case g.dead:
+	case g.frozen:
+		g.held = append(g.held, do)
+	default:
+		do()
+	}
+}
+
+func (g *guard) thaw() {
+	g.frozen = false
+	held := g.held
+	g.held = nil
+	for _, do := range held {
+		g.deliver(do)
+	}
+}
+
+// die ends the guard. The kernel tells a server that it forked.
+func (g *guard) die() {
+	if g.dead {
+		return
+	}
+	g.dead, g.held = true, nil
+	if g.forked && !g.node.down {
+		g.node.inner.Interrupt()
+	}
+	w, lost := g.node.cluster.world, g.lost
+	if p := g.node.process; p != nil {
+		w.in(w.delay(localDelay), "", func() { p.deliver(func() { close(lost) }) })
+	}
+}
+
+// step feeds the core and does what it says.
+func (g *guard) step(e fence.Event, reply func(error)) {
+	w, n := g.node.cluster.world, g.node
+	for _, effect := range g.core.Step(n.clock.Now(), e) {
+		switch effect := effect.(type) {
+		case fence.Accept:
+			if reply != nil {
+				reply(nil)
+			}
+		case fence.Refuse:
+			if reply != nil {
+				reply(&effect.Err)
+			}
+		case fence.Fork:
+			w.in(w.delay(localDelay), "", func() { g.deliver(func() { g.fork(effect) }) })
+		case fence.Interrupt:
+			w.logf("%s guard: fast shutdown", n.name)
+			n.inner.Interrupt()
+		case fence.Kill:
+			w.logf("%s guard: kill", n.name)
+			g.kills++
+			w.in(w.between(time.Millisecond, 50*time.Millisecond), "", func() { g.deliver(g.kill) })
+		case fence.WriteLatch:
+			n.latch = effect.Latch
+		case fence.WriteStandbySignal:
+			n.inner.ForceStandby()
+		case fence.Exit:
+			w.logf("%s guard: exit", n.name)
+			g.die()
+			return
+		}
+	}
+	g.plan()
+}
+
+// plan comes back when the core wants to be asked.
+func (g *guard) plan() {
+	next := g.core.Next()
+	if next.IsZero() {
+		return
+	}
+	g.ticks++
+	tick := g.ticks
+	g.node.cluster.world.at(g.node.clock.when(next), "", func() {
+		if tick == g.ticks {
+			g.deliver(func() { g.step(fence.Tick{}, nil) })
+		}
+	})
+}
+
+func (g *guard) fork(f fence.Fork) {
+	l := g.launch
+	g.launch = nil
+	if l == nil {
+		return
+	}
+	n := g.node
+	err := errors.New("hatest: the launch came too late")
+	pid := 0
+	if (f.NotAfter.IsZero() || n.clock.Now().Before(f.NotAfter)) && g.kills == l.kills {
+		pid, err = n.inner.Fork(postgres.Command{Path: l.command.Path, Args: l.command.Args, Dir: l.command.Dir, Writable: l.command.Writable})
+	}
+	if err != nil {
+		g.step(fence.ForkFailed{}, nil)
+		l.reply(0, err)
+		return
+	}
+	g.forked = true
+	n.cluster.world.logf("%s guard: forked %d, %s", n.name, pid, n.runs())
+	g.step(fence.Forked{}, nil)
+	l.reply(pid, nil)
+}
+
+func (g *guard) kill() {
+	g.node.inner.Kill()
+	g.step(fence.Killed{}, nil)
+}
+
+// changed tells the guard what has become of the server.
+func (g *guard) changed(s fence.Server) {
+	w := g.node.cluster.world
+	if s == fence.None {
+		g.forked = false
+		w.in(w.delay(localDelay), "", func() { g.deliver(func() { g.step(fence.Exited{}, nil) }) })
+		return
+	}
+	w.in(w.between(0, guardLook), "", func() {
+		g.deliver(func() {
+			if g.core.Watching() {
+				g.step(fence.Looked{Server: g.node.runs()}, nil)
+			}
+		})
+	})
+}
+
+// guardLook is how often a guard looks that has to.
+const guardLook = 50 * time.Millisecond
+
+// guarding is an agent's connection to its guard.
+type guarding struct {
+	process *process
+	guard   *guard
+}
+
+var _ ha.Fence = (*guarding)(nil)
+
+// connect takes the guard that runs on the host, or starts one.
+func (p *process) connect(ctx context.Context) (ha.Fence, error) {
+	n, w := p.node, p.world
+	return request(ctx, p, "guard connect", func(reply func(ha.Fence, error)) {
+		w.in(w.delay(10*localDelay), n.name+" guard connect", func() {
+			if p.dead.Load() || n.down {
+				return
+			}
+			g := n.guard
+			if g == nil || g.dead {
+				g = n.startGuard()
+			}
+			g.deliver(func() {
+				g.step(fence.AgentJoined{PID: p.pid}, func(err error) {
+					w.in(w.delay(localDelay), "", func() { reply(&guarding{p, g}, err) })
+				})
+			})
+		})
+	})
+}
+
+// tell sends one request to the guard. It arrives although the agent gives up or dies.
+func tell[T any](ctx context.Context, c *guarding, what string, do func(reply func(T, error))) (T, error) {
+	w := c.process.world
+	return request(ctx, c.process, "guard "+what, func(reply func(T, error)) {
+		w.in(w.delay(localDelay), c.process.node.name+" guard "+what, func() {
+			c.guard.deliver(func() {
+				do(func(value T, err error) {
+					w.in(w.delay(localDelay), "", func() { reply(value, err) })
+				})
+			})
+		})
+	})
+}
+
+type nothing struct{}
+
+// Arm implements ha.Fence.
+func (c *guarding) Arm(ctx context.Context, a fence.Arm) error {
+	_, err := tell(ctx, c, fmt.Sprintf("arm %d", a.Number), func(reply func(nothing, error)) {
+		c.guard.step(fence.ArmAsked{Arm: a}, func(err error) { reply(nothing{}, err) })
+	})
+	return err
+}
+
+// Disarm implements ha.Fence.
+func (c *guarding) Disarm(ctx context.Context, number uint64) error {
+	_, err := tell(ctx, c, "disarm", func(reply func(nothing, error)) {
+		c.guard.step(fence.DisarmAsked{Number: number, Server: c.process.node.runs()}, func(err error) { reply(nothing{}, err) })
+	})
+	return err
+}
+
+// State implements ha.Fence.
+func (c *guarding) State(ctx context.Context) (fence.State, error) {
+	return tell(ctx, c, "state", func(reply func(fence.State, error)) { reply(c.guard.core.State(), nil) })
+}
+
+// Launch implements ha.Fence.
+func (c *guarding) Launch(ctx context.Context, command fence.Command) (int, error) {
+	w, n, g := c.process.world, c.process.node, c.guard
+	what := "launch standby"
+	if command.Writable {
+		what = "launch primary"
+	}
+	return tell(ctx, c, what, func(reply func(int, error)) {
+		asked := fence.LaunchAsked{
+			Writable: command.Writable || !n.inner.Look().Standby,
+			Permit:   command.Permit, Server: n.runs(), Data: n.data(),
+		}
+		g.step(asked, func(err error) {
+			if err != nil {
+				w.logf("%s guard: %v", n.name, err)
+				reply(0, err)
+				return
+			}
+			g.launch = &launch{command: command, kills: g.kills, reply: reply}
+		})
+	})
+}
+
+// Lost implements ha.Fence.
+func (c *guarding) Lost() <-chan struct{} { return c.guard.lost }
+
+// Close implements ha.Fence.
+func (c *guarding) Close() error {
+	if c.process.dead.Load() {
+		return nil
+	}
+	w := c.process.world
+	w.arrive(arrival{node: c.process.node.index, kind: "guard bye", admit: func() {
+		w.in(w.delay(localDelay), "", func() {
+			c.guard.deliver(func() { c.guard.step(fence.AgentGone{PID: c.process.pid}, nil) })
+		})
+	}})
+	return nil
+}

@@ -1,0 +1,159 @@
+package hatest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+	"github.com/regent-ha/regent/postgres/postgrestest"
+)
+
+var noLease dcs.Lease
+
+// ledger is what was acknowledged to the writers.
+type ledger struct {
+	rows     []written // not known to be on every node
+	written  int
+	everyone *postgrestest.Row // the newest that was on every node's disk at one moment
+	lost     int
+}
+
+// written is one acknowledged row.
+type written struct {
+	row  postgrestest.Row
+	at   clock.Instant
+	on   string
+	safe bool // all others streamed, and no fault touched the data since
+}
+
+// afterThaw is how long a server that thawed with its host may go on before its
+// guard has come to run: no process on a frozen host can do better.
+const afterThaw = 60 * time.Millisecond
+
+// check looks at everything that must hold at any moment.
+func (c *Cluster) check() {
+	writable := ""
+	for _, n := range c.nodes {
+		before := n.last
+		l := n.notice()
+		if !l.Writable {
+			continue
+		}
+		if c.world.time().Before(n.thawedAt.Add(afterThaw)) {
+			continue
+		}
+		if !before.Writable {
+			c.tookOver(n, l)
+		}
+		if writable != "" {
+			c.fail("two servers accept writes: %s and %s", writable, n.name)
+		}
+		writable = n.name
+		if end := c.mayWriteUntil(n); !c.world.time().Before(end) {
+			c.fail("%s accepts writes although its right to lead ended %s", n.name, c.since(end))
+		}
+	}
+}
+
+func (c *Cluster) since(end clock.Instant) string {
+	if end.IsZero() {
+		return "before: it has none"
+	}
+	return fmt.Sprintf("%v ago", c.world.time().Sub(end))
+}
+
+// mayWriteUntil is the end of n's lease less the margin for drift, or of the
+// pledges of all members of the failsafe map, by true time.
+func (c *Cluster) mayWriteUntil(n *node) clock.Instant {
+	if c.world.time().Before(n.leaseEnd) {
+		return n.leaseEnd
+	}
+	pledges := clock.Instant(1<<63 - 1)
+	for _, other := range c.nodes {
+		if _, member := c.failsafe[other.name]; member && other != n {
+			pledges = min(pledges, other.pledged[n.name])
+		}
+	}
+	if _, member := c.failsafe[n.name]; !member {
+		return n.leaseEnd
+	}
+	return max(n.leaseEnd, pledges)
+}
+
+// write lets every writer try a row at its own node, and sees who has which.
+func (c *Cluster) write() {
+	c.world.in(c.opts.Writers, "", c.write)
+	if f := c.Cluster().Failsafe; len(f.Members) > 0 {
+		c.failsafe = f.Members
+	}
+	for _, n := range c.nodes {
+		c.ledger.written++
+		row, acknowledged := n.inner.Write(fmt.Sprintf("%s/%d", n.name, c.ledger.written))
+		if acknowledged {
+			c.ledger.rows = append(c.ledger.rows, written{row: row, at: c.world.time(), on: n.name, safe: c.calm(n)})
+		}
+	}
+	c.settleRows()
+}
+
+// settleRows takes rows off the list that have come to every node.
+func (c *Cluster) settleRows() {
+	for i := len(c.ledger.rows) - 1; i >= 0; i-- {
+		everywhere := true
+		for _, n := range c.nodes {
+			everywhere = everywhere && n.inner.Has(c.ledger.rows[i].row)
+		}
+		if everywhere {
+			row := c.ledger.rows[i].row
+			c.ledger.everyone = &row
+			c.ledger.rows = append(c.ledger.rows[:0], c.ledger.rows[i+1:]...)
+			return
+		}
+	}
+}
+
+// calm says whether everybody else streams from a leader, and nothing is wrong
+// with the data's way.
+func (c *Cluster) calm(leader *node) bool {
+	for _, n := range c.nodes {
+		if l := n.inner.Look(); n != leader && !l.Streaming {
+			return false
+		}
+	}
+	return true
+}
+
+// dataFault takes the promise back from what has not been replicated yet.
+func (c *Cluster) dataFault() {
+	for i := range c.ledger.rows {
+		c.ledger.rows[i].safe = false
+	}
+}
+
+// tookOver is called when a server has begun to accept writes: nothing may be
+// missing there that must not be lost.
+func (c *Cluster) tookOver(n *node, l postgrestest.Look) {
+	if e := c.ledger.everyone; e != nil && !n.inner.Has(*e) {
+		c.fail("%s leads without row %s, which every node had", n.name, e.Text)
+	}
+	kept := c.ledger.rows[:0]
+	for _, r := range c.ledger.rows {
+		switch {
+		case n.inner.Has(r.row):
+			kept = append(kept, r)
+		case r.safe:
+			c.fail("%s leads without row %s, acknowledged by %s %v ago while every replica streamed, and no host, server or link of replication has failed since",
+				n.name, r.row.Text, r.on, c.world.time().Sub(r.at))
+		default:
+			c.ledger.lost++
+		}
+	}
+	c.ledger.rows = kept
+	store := c.Cluster()
+	if lag := int64(store.Status.Optime) - int64(l.End); lag > c.opts.settings.MaximumLagOnFailover {
+		c.fail("%s leads at %s, %d bytes behind the last leader's %s: more than maximum_lag_on_failover",
+			n.name, postgres.LSN(l.End), lag, postgres.LSN(store.Status.Optime))
+	}
+}

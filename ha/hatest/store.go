@@ -1,0 +1,269 @@
+package hatest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/dcs/memory"
+)
+
+// store is the one store of the cluster, and its network.
+type store struct {
+	cluster *Cluster
+	server  *memory.Store
+	admin   *memory.DCS // past all faults
+	mode    storeMode
+	waiting []func() // requests that a frozen store gets when it thaws
+}
+
+type storeMode int
+
+const (
+	storeUp     storeMode = iota
+	storeDown             // refuses connections
+	storeFrozen           // takes requests and answers when it thaws
+)
+
+// storeLatency is how long a request takes in each direction.
+const storeLatency = 2 * time.Millisecond
+
+func (s *store) set(mode storeMode) {
+	s.mode = mode
+	if mode != storeUp {
+		return
+	}
+	waiting := s.waiting
+	s.waiting = nil
+	for _, do := range waiting {
+		s.cluster.world.in(s.cluster.world.delay(storeLatency), "", do)
+	}
+	for _, n := range s.cluster.nodes {
+		n.missedHint = true
+	}
+}
+
+// door is one agent's way to the store: dcs/memory behind everything that can
+// happen to a request.
+type door struct {
+	process *process
+	store   *store
+	inner   *memory.DCS
+	// unknown is the grant of an attempt whose answer never came. The next
+	// attempt uses it again, as every backend does.
+	unknown string
+}
+
+var _ dcs.DCS = (*door)(nil)
+
+var errUnavailable = errors.New("hatest: the store refuses connections")
+
+// call sends one request. Only do touches the store, when the request arrives.
+func call[T any](ctx context.Context, d *door, verb string, do func() (T, error)) (T, error) {
+	p, w := d.process, d.process.world
+	var none T
+	return request(ctx, p, "store "+verb, func(reply func(T, error)) {
+		n := p.node
+		arrives := func() {
+			value, err := do()
+			w.in(w.delay(storeLatency), "", func() {
+				switch {
+				case n.down || p.dead.Load():
+				case n.fromStoreCut:
+					n.lateReplies = append(n.lateReplies, func() { reply(value, err) })
+				case n.faulty() && w.chance(8):
+					w.trace.add(w.time(), fmt.Sprintf("%s store %s: the answer is lost, the connection broke", n.name, verb))
+					reply(none, errors.New("hatest: the connection broke after the request was sent"))
+				default:
+					w.trace.add(w.time(), fmt.Sprintf("%s store %s: %s", n.name, verb, outcome(err)))
+					reply(value, err)
+				}
+			})
+		}
+		w.in(w.delay(storeLatency)+n.slowness(), fmt.Sprintf("%s store %s", n.name, verb), func() { d.pass(arrives, func(err error) { reply(none, err) }) })
+	})
+}
+
+// pass lets a request through to the store, or not.
+func (d *door) pass(arrives func(), refuse func(error)) {
+	n, w := d.process.node, d.process.world
+	switch s := d.store; {
+	case n.down:
+	case n.toStoreCut && w.chance(2):
+		n.lateRequests = append(n.lateRequests, arrives) // the kernel sends it again when the way is free
+	case n.toStoreCut:
+	case s.mode == storeDown:
+		w.in(w.delay(storeLatency), "", func() { refuse(errUnavailable) })
+	case s.mode == storeFrozen:
+		s.waiting = append(s.waiting, arrives)
+	case n.faulty() && w.chance(8):
+		refuse(errors.New("hatest: the connection broke before the request was sent"))
+	default:
+		arrives()
+	}
+}
+
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, dcs.ErrHeld):
+		return "held"
+	case errors.Is(err, dcs.ErrLost):
+		return "lost"
+	case errors.Is(err, dcs.ErrConflict):
+		return "conflict"
+	}
+	return err.Error()
+}
+
+// Read implements dcs.DCS.
+func (d *door) Read(ctx context.Context) (dcs.Snapshot, error) {
+	sent := d.process.node.clock.Now()
+	s, err := call(ctx, d, "read", func() (dcs.Snapshot, error) { return d.inner.Read(context.Background()) })
+	s.Sent = sent
+	return s, err
+}
+
+// AttemptToAcquireLeader implements dcs.DCS.
+func (d *door) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
+	sent := d.process.node.clock.Now()
+	l, err := call(ctx, d, "acquire", func() (dcs.Lease, error) {
+		l, err := d.inner.AttemptToAcquireLeader(context.Background())
+		if refused := (*dcs.RefusedError)(nil); errors.As(err, &refused) && refused.Holder != nil && refused.Holder.Grant == d.unknown && d.unknown != "" {
+			l, err = d.inner.ResumeLeader(context.Background(), d.unknown)
+		}
+		if err == nil {
+			d.unknown = l.ID
+			l.Since = sent
+			d.process.node.granted(l)
+		}
+		return l, err
+	})
+	if err == nil {
+		d.unknown = ""
+	}
+	return d.stamp(l, err), err
+}
+
+// UpdateLeader implements dcs.DCS.
+func (d *door) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) (dcs.Lease, error) {
+	sent := d.process.node.clock.Now()
+	renewed, err := call(ctx, d, "renew", func() (dcs.Lease, error) {
+		renewed, err := d.inner.UpdateLeader(context.Background(), l, docs...)
+		if err == nil || errors.Is(err, dcs.ErrConflict) {
+			renewed.Since = sent
+			d.process.node.granted(renewed)
+		}
+		return renewed, err
+	})
+	return d.stamp(renewed, err), err
+}
+
+// stamp is where the mutant sits that counts a lease from the answer on.
+func (d *door) stamp(l dcs.Lease, err error) dcs.Lease {
+	if d.process.node.cluster.opts.LeaseStampedLate && l.ID != "" {
+		l.Since = d.process.node.clock.Now()
+	}
+	return l
+}
+
+// ReleaseLeader implements dcs.DCS.
+func (d *door) ReleaseLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) error {
+	d.process.node.released(l)
+	_, err := call(ctx, d, "release", func() (struct{}, error) {
+		return struct{}{}, d.inner.ReleaseLeader(context.Background(), l, docs...)
+	})
+	return err
+}
+
+// ResumeLeader implements dcs.DCS.
+func (d *door) ResumeLeader(ctx context.Context, id string) (dcs.Lease, error) {
+	sent := d.process.node.clock.Now()
+	l, err := call(ctx, d, "resume", func() (dcs.Lease, error) {
+		l, err := d.inner.ResumeLeader(context.Background(), id)
+		if err == nil {
+			l.Since = sent
+			d.process.node.granted(l)
+		}
+		return l, err
+	})
+	return d.stamp(l, err), err
+}
+
+// Touch implements dcs.DCS.
+func (d *door) Touch(ctx context.Context, m dcs.Member) error {
+	_, err := call(ctx, d, "touch", func() (struct{}, error) { return struct{}{}, d.inner.Touch(context.Background(), m) })
+	return err
+}
+
+// Put implements dcs.DCS.
+func (d *door) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
+	return call(ctx, d, "put "+string(w.Key), func() (dcs.Version, error) { return d.inner.Put(context.Background(), w) })
+}
+
+// Delete implements dcs.DCS.
+func (d *door) Delete(ctx context.Context, key dcs.Key, prev dcs.Version) error {
+	_, err := call(ctx, d, "delete "+string(key), func() (struct{}, error) {
+		return struct{}{}, d.inner.Delete(context.Background(), key, prev)
+	})
+	return err
+}
+
+// RemoveCluster implements dcs.DCS.
+func (d *door) RemoveCluster(ctx context.Context) error {
+	_, err := call(ctx, d, "remove", func() (struct{}, error) { return struct{}{}, d.inner.RemoveCluster(context.Background()) })
+	return err
+}
+
+// Watch implements dcs.DCS. The driver looks at what the store signals and lets
+// it through like everything else.
+func (d *door) Watch(ctx context.Context) <-chan struct{} {
+	n := d.process.node
+	hints := make(chan struct{}, 1)
+	n.cluster.world.arrive(arrival{node: n.index, kind: "watch", admit: func() {
+		if !d.process.dead.Load() {
+			n.watched, n.hints, n.missedHint = d.inner.Watch(ctx), hints, true
+		}
+	}})
+	return hints
+}
+
+// SetTTL implements dcs.DCS.
+func (d *door) SetTTL(ttl time.Duration) { d.inner.SetTTL(ttl) }
+
+// Close implements dcs.DCS.
+func (d *door) Close() error { return nil }
+
+// watch passes a hint on, if the store gave one. The driver calls it after
+// everything that happens.
+func (n *node) watch() {
+	if n.watched == nil || n.process == nil {
+		return
+	}
+	select {
+	case _, open := <-n.watched:
+		if !open {
+			n.watched = nil
+			return
+		}
+		n.missedHint = true
+	default:
+	}
+	s := n.cluster.store
+	if !n.missedHint || s.mode != storeUp || n.toStoreCut || n.fromStoreCut || n.down {
+		return
+	}
+	n.missedHint = false
+	hints, p := n.hints, n.process
+	n.cluster.world.in(n.cluster.world.delay(storeLatency), n.name+" hint", func() {
+		p.deliver(func() {
+			select {
+			case hints <- struct{}{}:
+			default:
+			}
+		})
+	})
+}
