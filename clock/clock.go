@@ -62,7 +62,9 @@ type Timer interface {
 	Stop()
 }
 
-// WithDeadline is context.WithDeadline on a Clock.
+// WithDeadline is context.WithDeadline on a Clock. What Go's own timers say of a
+// context it doesn't have: no Deadline, and Err is context.Canceled also when the
+// time is over; context.Cause is context.DeadlineExceeded then.
 func WithDeadline(parent context.Context, c Clock, at Instant) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	timer := c.NewTimer(at)

@@ -26,9 +26,10 @@ type Config struct {
 	APIURL   string // http://host:port/patroni, that others reach this agent by
 	ProxyURL string
 	Tags     dcs.Tags
-	Release  string // of the program, for the member entry
+	Release  string // of the program, for the member entry; empty: "unknown"
 
-	// Settings are those until the store has some.
+	// Settings are those until the store has some; its TTL becomes that of DCS.
+	// DefaultSettings, where nothing else is wanted.
 	Settings Settings
 	// Floors are the least timeouts that the store allows, as long as all
 	// members are ours. Zero: CommonFloors.
@@ -39,7 +40,7 @@ type Config struct {
 	// NewCluster is the dynamic configuration, as JSON, that a cluster gets
 	// that is made by this member. Nil: this member never makes one.
 	NewCluster []byte
-	// Config is the dynamic configuration that a leader writes if the store has
+	// LastKnown is the dynamic configuration that a leader writes if the store has
 	// lost it. Nil: NewCluster.
 	LastKnown []byte
 
@@ -72,7 +73,7 @@ type Hooks struct {
 	// primary, replica, or demoted for a primary that was stopped.
 	Server func(e Event, role string)
 	// Leading is called when leadership begins. The context ends before the
-	// lease does, by the lead of the lease timer.
+	// lease does, by the lead of the lease timer, and with Run.
 	Leading func(ctx context.Context)
 	// Cycle is told what each cycle decided.
 	Cycle func(Decision)
@@ -149,6 +150,9 @@ func New(c Config) (*Agent, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Release == "" {
+		c.Release = "unknown" // an entry without one is another program's
+	}
 	if c.Floors == (Floors{}) {
 		c.Floors = CommonFloors()
 	}
@@ -187,6 +191,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.pledges.group.Wait()
 	defer a.peers.group.Wait()
 	defer a.jobs.abandon()
+	defer a.office.endLeading()
 	defer cancel()
 
 	if err := a.begin(ctx); err != nil {
@@ -219,6 +224,7 @@ func (a *Agent) begin(ctx context.Context) error {
 	if !a.fencing.off() {
 		a.cfg.PostgreSQL.SetLauncher(&a.fencing)
 	}
+	a.client.SetTTL(a.settings.TTL)
 	a.status(ctx)
 	a.resume(ctx)
 	return nil

@@ -14,12 +14,14 @@
 //
 // # What the embedder owes
 //
-//   - One Agent for a data directory, and members with distinct names.
+//   - One Agent for a data directory (see fence.LockDataDir), and members with
+//     distinct names.
 //   - fence.Main() as the first line of main, or a path to a binary that has it,
 //     or fence.Off said aloud: without a guard nobody stops a primary whose agent
 //     was killed or frozen.
-//   - Run returns only when its context ends or the agent can't go on; what it
-//     leaves running is said by Config.OnExit.
+//   - Shutdown to end in order: the leader hands over, and the server is stopped.
+//     A Run that returns because its context ended, or because the agent can't go
+//     on, leaves the server to its guard and to the next agent.
 //
 // # What is promised
 //

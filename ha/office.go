@@ -19,8 +19,7 @@ type office struct {
 	term  term
 	moved chan struct{} // gets a hint when the term or the pledges changed
 
-	leading       context.Context // of Hooks.Leading; ends before the lease
-	endLeadership context.CancelFunc
+	endLeadership context.CancelFunc // of the context for Hooks.Leading; nil: none was given
 }
 
 func (o *office) init(a *Agent) {
@@ -74,6 +73,13 @@ func (o *office) look(now clock.Instant) term {
 func (o *office) end() {
 	o.set(term{})
 	o.agent.pledged.acquired(false)
+	o.endLeading()
+}
+
+// endLeading ends the context that the embedder got, if it did.
+func (o *office) endLeading() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.endLeadership != nil {
 		o.endLeadership()
 		o.endLeadership = nil
@@ -231,11 +237,18 @@ func (a *Agent) release(ctx context.Context, docs []dcs.Write) error {
 // beginLeadership tells the embedder, once a term.
 func (o *office) beginLeadership(t term) {
 	hook := o.agent.cfg.Hooks.Leading
-	if hook == nil || o.endLeadership != nil || t.Writable != t.Lease.ID {
+	if hook == nil || t.Writable != t.Lease.ID {
 		return
 	}
-	o.leading, o.endLeadership = context.WithCancel(context.Background())
-	hook(o.leading)
+	o.mu.Lock()
+	if o.endLeadership != nil {
+		o.mu.Unlock()
+		return
+	}
+	leading, end := context.WithCancel(context.Background())
+	o.endLeadership = end
+	o.mu.Unlock()
+	hook(leading)
 }
 
 // watchTimer is the lease timer: at the agent's own deadline, one step before
@@ -283,9 +296,7 @@ func (o *office) expire(ctx context.Context) {
 	a := o.agent
 	a.log.Warn("the lease was not renewed in time: stopping PostgreSQL")
 	a.jobs.cancel()
-	if o.endLeadership != nil {
-		o.endLeadership()
-	}
+	o.endLeading()
 	left := max(t.Plan.Kill.Sub(a.clock.Now()), 0)
 	if err := a.cfg.PostgreSQL.Stop(ctx, postgres.Stop{Mode: postgres.StopFast, Escalate: left / 2}); err != nil {
 		a.log.Error("PostgreSQL could not be stopped: its guard does it", "error", err)
