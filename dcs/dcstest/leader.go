@@ -252,6 +252,7 @@ func (s *suite) resume(t *testing.T) {
 }
 
 func (s *suite) ttl(t *testing.T) {
+	s.ttlOfResumed(t)
 	for name, ttls := range map[string][2]time.Duration{
 		"longer":  {s.MinTTL, long},
 		"shorter": {long, s.MinTTL},
@@ -288,6 +289,23 @@ func (s *suite) ttl(t *testing.T) {
 			}
 		})
 	}
+}
+
+func (s *suite) ttlOfResumed(t *testing.T) {
+	s.in(t, "of a resumed grant", func(c *cluster) {
+		l := c.acquire(c.open("a", long))
+		again := c.open("a", 2*long)
+		r, err := again.ResumeLeader(c.ctx, l.ID)
+		c.must("ResumeLeader", err)
+		if r.ID != l.ID || r.For != long {
+			c.Errorf("resumed %+v, acquired %+v", r, l)
+		}
+		lineage := c.read(again).Leader.Lineage
+		moved := c.update(again, r)
+		if h := c.read(again).Leader; moved.For != 2*long || h.Grant != moved.ID || h.Lineage != lineage {
+			c.Errorf("renewed to %+v, the holder is %+v", moved, h)
+		}
+	})
 }
 
 func (s *suite) closing(t *testing.T) {

@@ -110,8 +110,8 @@ func TestTLSAndPassword(t *testing.T) {
 	}
 }
 
-// A keep-alive is a stream, for each of which etcd's library would log in anew:
-// each costs the server a bcrypt.
+// A keep-alive is a stream, and etcd's library logs in anew for each: that costs
+// the server a bcrypt.
 func TestKeepAlivesDoNotLogIn(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{Password: "secret"})
@@ -290,7 +290,8 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 		return err
 	})
 	// Late in the leases the renewals are sent, and wait in the socket.
-	sleepUntil(leases[0].Since.Add(ttl * 7 / 10))
+	first := leases[0].Since
+	sleepUntil(first.Add(ttl * 7 / 10))
 	var renewing sync.WaitGroup
 	for i, d := range handles {
 		renewing.Go(func() {
@@ -301,7 +302,7 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 			leases[i] = l
 		})
 	}
-	sleepUntil(leases[0].Since.Add(ttl * 8 / 10))
+	sleepUntil(first.Add(ttl * 8 / 10))
 	deposed.Thaw()
 	renewing.Wait()
 	for i, l := range leases {
@@ -381,4 +382,10 @@ func TestOptions(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestPasswordWhereNobodyAsks(t *testing.T) {
+	t.Parallel()
+	server := testenv.Etcd(t, testenv.EtcdOptions{})
+	life(t, closing(t, server, etcd.Options{Name: "a", Username: "u", Password: "p"}))
 }
