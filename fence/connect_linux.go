@@ -102,7 +102,7 @@ func dial(ctx context.Context, p place, hello request) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{place: p, conn: conn.(*net.UnixConn), lost: make(chan struct{}), waiting: map[uint64]chan response{}}
+	g := &Guard{conn: conn.(*net.UnixConn), lost: make(chan struct{}), waiting: map[uint64]chan response{}}
 	if cred, err := peerOf(g.conn); err != nil || int(cred.Uid) != os.Geteuid() {
 		conn.Close()
 		return nil, fmt.Errorf("the socket %s is user %d's, not ours: %w", p.socket(), cred.Uid, fs.ErrPermission)
