@@ -67,6 +67,8 @@ func remember(v view) memory {
 	}
 	if s.PID == 0 {
 		m.Following = ""
+	} else if m.Bootstrap && v.Term.held() {
+		m.Begun = true
 	}
 	m.Unwell = unwellSince(v)
 	if v.Store.readable() {
