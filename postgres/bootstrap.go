@@ -30,7 +30,7 @@ func (s *Server) bootstrap(ctx context.Context) error {
 		return fmt.Errorf("the data directory %s is %s: it must be empty", s.opts.DataDir, state)
 	}
 	settings := s.current()
-	if err := s.markIncomplete("bootstrap"); err != nil {
+	if err := s.markIncomplete(workBootstrap); err != nil {
 		return err
 	}
 	if m := settings.BootstrapMethod; m != nil {
