@@ -10,11 +10,12 @@ import (
 // postmaster is the running server of the data directory, our child or not.
 type postmaster struct {
 	*process
-	gone     chan struct{} // closed when it died
-	timeline Timeline      // the highest that a WAL receiver of it told
-	loaded   time.Time     // when it last read its configuration, as far as pending knows
-	pending  map[string]Change
-	raised   map[string]Change // see composed
+	gone       chan struct{} // closed when it died
+	timeline   Timeline      // the highest that it was seen on in recovery
+	timelineAt LSN           // what was replayed when it was asked last
+	loaded     time.Time     // when it last read its configuration, as far as pending knows
+	pending    map[string]Change
+	raised     map[string]Change // see composed
 }
 
 func (p *postmaster) dead() bool {
@@ -93,20 +94,46 @@ func (s *Server) findPostmaster() (*process, error) {
 	if proc, err := s.openServer(max(lock.pid, -lock.pid), dir); proc != nil || err != nil {
 		return proc, err
 	}
-	all, err := s.serverProcesses()
-	if err != nil {
-		return nil, err
-	}
-	for _, pid := range all {
-		if isChildTitle(title(pid)) {
-			continue
-		}
-		if proc, err := s.openServer(pid, dir); proc != nil || err != nil {
-			return proc, err
-		}
-	}
-	return nil, nil
+	return s.findUnlocked(dir)
 }
+
+// findUnlocked looks for a postmaster without a lock file among all processes. A
+// backend that waits for its client's first message still has the title that it
+// inherited, so it isn't enough to be called like one: a postmaster has children,
+// or is about to write its lock file. What stays unclear is left over from one
+// that died.
+func (s *Server) findUnlocked(dir inode) (*process, error) {
+	for deadline := time.Now().Add(unclearPatience); ; time.Sleep(awaitPause) {
+		all, err := s.serverProcesses()
+		if err != nil {
+			return nil, err
+		}
+		lock, err := s.readPidFile()
+		if err != nil {
+			return nil, err
+		}
+		parents := make(map[int]bool)
+		for _, pid := range all {
+			parents[parent(pid)] = true
+		}
+		unclear := false
+		for _, pid := range all {
+			if t := title(pid); t == "" || isChildTitle(t) {
+				continue
+			}
+			unclear = true
+			if pid == lock.pid || parents[pid] {
+				return s.openServer(pid, dir)
+			}
+		}
+		if !unclear || time.Now().After(deadline) {
+			return nil, nil
+		}
+	}
+}
+
+// unclearPatience is how long a process may look like a postmaster without being one.
+const unclearPatience = 100 * time.Millisecond
 
 // openServer returns a handle on pid if it is a living process of the server in
 // dir; else nil.
