@@ -71,12 +71,16 @@ func (s *Server) adopt(proc *process, raised map[string]Change) *postmaster {
 			return // Close
 		}
 		close(pm.gone)
-		select {
-		case s.exited <- struct{}{}:
-		default:
-		}
+		s.hintExit()
 	})
 	return pm
+}
+
+func (s *Server) hintExit() {
+	select {
+	case s.exited <- struct{}{}:
+	default:
+	}
 }
 
 // findPostmaster looks for a running server: by its lock file, whose number may
