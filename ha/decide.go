@@ -147,6 +147,8 @@ func rememberJob(v view, m memory) memory {
 		if failed {
 			m.Clones = m.Clones.failed(v.Now, v.Job.Err)
 		}
+	case jobRestart:
+		m.Following = "" // it may have been started while nobody led
 	case jobHandOver:
 		m.Handover.Stopped = !failed
 		m.Handover.Failed = v.Job.Err
