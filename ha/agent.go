@@ -69,8 +69,9 @@ type Fencing struct {
 // Hooks are told what happens. Each is optional, is called from the agent's one
 // goroutine, and must return soon.
 type Hooks struct {
-	// RoleChanged is told when the server has become primary or replica.
-	RoleChanged func(role postgres.Role)
+	// Server is told what happened to the server, and the role that it has:
+	// primary, replica, or demoted for a primary that was stopped.
+	Server func(e Event, role string)
 	// Leading is called when leadership begins. The context ends before the
 	// lease does, by the lead of the lease timer, and with Run.
 	Leading func(ctx context.Context)
@@ -104,7 +105,7 @@ type Agent struct {
 	dynamic      dcs.Version // of the configuration that is in force
 	floors       Floors      // that it was read with
 	settings     Settings
-	lastRole     postgres.Role
+	watched      watched
 	lastSystemID string
 	said         string
 	shrunk       bool // the TTL became smaller since the last renewal
@@ -241,6 +242,26 @@ func (a *Agent) wait(ctx context.Context, next clock.Instant) {
 		a.stale = true
 	case <-a.cfg.PostgreSQL.Exited():
 	case <-a.fencing.lost():
+	}
+	a.drain()
+}
+
+// drain takes what else has happened: the cycle that begins now sees to all of it.
+func (a *Agent) drain() {
+	for {
+		select {
+		case <-a.wake:
+			continue
+		case _, open := <-a.hints:
+			a.stale = true
+			if open {
+				continue
+			}
+		case <-a.cfg.PostgreSQL.Exited():
+			continue
+		default:
+		}
+		return
 	}
 }
 

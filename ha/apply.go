@@ -9,7 +9,6 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
-	"github.com/regent-ha/regent/postgres"
 )
 
 // apply does what was decided, in order, until something fails. It returns when
@@ -142,6 +141,13 @@ func failurePause(err error) time.Duration {
 	return 2 * slowPoll
 }
 
+// tell calls the embedder's hook.
+func (a *Agent) tell(e Event, role string) {
+	if a.cfg.Hooks.Server != nil {
+		a.cfg.Hooks.Server(e, role)
+	}
+}
+
 // report keeps what was decided for those who ask, and says it once when it changes.
 func (a *Agent) report(v view, d decision) {
 	a.reports.add(v, d, a)
@@ -149,11 +155,9 @@ func (a *Agent) report(v view, d decision) {
 		a.said = said
 		a.log.Info(d.Reason, "rule", d.ID)
 	}
-	if v.Server.Role != postgres.RoleNone && v.Server.Role != a.lastRole {
-		a.lastRole = v.Server.Role
-		if a.cfg.Hooks.RoleChanged != nil {
-			a.cfg.Hooks.RoleChanged(v.Server.Role)
-		}
+	events, role := a.watched.happened(v)
+	for _, e := range events {
+		a.tell(e, role)
 	}
 	if a.cfg.Hooks.Cycle != nil {
 		a.cfg.Hooks.Cycle(a.reports.last())

@@ -189,5 +189,7 @@ func (a *Agent) reload(ctx context.Context, v view) {
 	}
 	if err := a.cfg.PostgreSQL.Reload(ctx); err != nil {
 		a.log.Warn("PostgreSQL could not read its configuration anew", "error", err)
+		return
 	}
+	a.tell(EventReload, string(v.Server.Role))
 }

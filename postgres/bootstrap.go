@@ -30,7 +30,7 @@ func (s *Server) bootstrap(ctx context.Context) error {
 		return fmt.Errorf("the data directory %s is %s: it must be empty", s.opts.DataDir, state)
 	}
 	settings := s.current()
-	if err := s.markIncomplete("bootstrap"); err != nil {
+	if err := s.markIncomplete(workBootstrap); err != nil {
 		return err
 	}
 	if m := settings.BootstrapMethod; m != nil {
@@ -93,16 +93,24 @@ func (s *Server) restoreCluster(ctx context.Context, m Method) error {
 	if m.KeepExistingRecoveryConf && len(m.RecoveryConf) == 0 {
 		return nil
 	}
+	return s.restoreSettings(ctx, m.RecoveryConf)
+}
+
+// restoreSettings replaces the recovery settings that a method left by those
+// configured for it. With some the first start recovers up to their target and
+// ends as a primary (recovery.signal), without it starts as it is.
+func (s *Server) restoreSettings(ctx context.Context, configured map[string]string) error {
 	for _, name := range []string{"standby.signal", "recovery.signal"} {
 		if err := removeFile(s.dataPath(name)); err != nil {
 			return err
 		}
 	}
-	if len(m.RecoveryConf) == 0 {
+	if len(configured) == 0 {
 		return nil
 	}
-	// A cluster that is to end its recovery by itself: recovery.signal, which a
-	// start as primary leaves in place.
+	if _, err := s.rewriteConfig(ctx, s.current(), restoreConf(configured)); err != nil {
+		return err
+	}
 	return s.writeSignal("recovery.signal")
 }
 

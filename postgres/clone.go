@@ -96,7 +96,7 @@ func (s *Server) vacate(ctx context.Context) error {
 	case DataEmpty:
 		return nil
 	case DataIncomplete:
-		if mark, err := s.mark(); err == nil && mark.work == workClone {
+		if mark, err := s.mark(); err == nil && mark.ours() {
 			return nil
 		}
 		return s.setAside(ctx)
@@ -119,7 +119,7 @@ func (s *Server) cloneBy(ctx context.Context, m Method, from Upstream, progress 
 				return err
 			}
 		}
-		if err = s.startClone(ctx, from, true); err != nil {
+		if err = s.startClone(ctx, workClone, from, true); err != nil {
 			return err
 		}
 		if err = s.basebackup(ctx, from, progress); err == nil || ctx.Err() != nil {
@@ -131,7 +131,7 @@ func (s *Server) cloneBy(ctx context.Context, m Method, from Upstream, progress 
 
 // startClone empties the directory of what the last try left, as the mark of
 // that try says, and marks it for this one.
-func (s *Server) startClone(ctx context.Context, from Upstream, empty bool) error {
+func (s *Server) startClone(ctx context.Context, work string, from Upstream, empty bool) error {
 	if _, err := s.mark(); err == nil && empty {
 		if err := s.emptyData(); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (s *Server) startClone(ctx context.Context, from Upstream, empty bool) erro
 	if err != nil {
 		return err
 	}
-	if err := s.markClone(outside); err != nil {
+	if err := s.markIncomplete(work, outside...); err != nil {
 		return err
 	}
 	return os.MkdirAll(s.opts.DataDir, 0o700)
@@ -289,7 +289,7 @@ func (s *Server) moveUp(staging string) error {
 // cloneByCommand runs a command of our user's that makes the data directory.
 func (s *Server) cloneByCommand(ctx context.Context, m Method, from Upstream) error {
 	settings := s.current()
-	if err := s.startClone(ctx, Upstream{}, !m.KeepData); err != nil {
+	if err := s.startClone(ctx, workCommand, Upstream{}, !m.KeepData); err != nil {
 		return err
 	}
 	var l login
@@ -320,7 +320,8 @@ func (s *Server) cloneByCommand(ctx context.Context, m Method, from Upstream) er
 			return fmt.Errorf("the command ended without an error, and the data directory has no %s", need)
 		}
 	}
-	return nil
+	// It may not have waited for the disk, as PostgreSQL's own programs do.
+	return job{path: s.program("initdb"), args: []string{"--sync-only", "--pgdata=" + s.opts.DataDir}, env: toolEnv("LC_ALL=C"), dir: "/"}.run(ctx)
 }
 
 // finishClone makes the copy one that can only be started as a standby, and

@@ -29,12 +29,10 @@ func newReplicable(t *testing.T, name string, change func(*Options, *Settings)) 
 			change(o, s)
 		}
 	})
-	ctx := testContext(t)
-	must(t, f.Bootstrap(ctx))
-	must(t, f.StartPrimary(ctx, permit()))
+	copyTemplate(t, f.options.DataDir)
+	must(t, f.StartPrimary(testContext(t), permit()))
 	f.await("primary", runs(RolePrimary))
-	f.sql(`CREATE ROLE replicator LOGIN REPLICATION PASSWORD 're\p:li'`,
-		`CREATE ROLE rewinder LOGIN PASSWORD 'r''w \d'`,
+	f.sql("CREATE ROLE rewinder LOGIN PASSWORD 'r''w \\d'",
 		"GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text), pg_read_binary_file(text, bigint, bigint, boolean) TO rewinder")
 	return f
 }
@@ -44,9 +42,11 @@ func withRewind(_ *Options, s *Settings) {
 	s.Rewind = Credentials{Username: "rewinder", Password: "r'w \\d"}
 }
 
-// upstream is f for others.
-func (f *fixture) upstream(slot string) Upstream {
-	return Upstream{Name: f.options.Name, Host: "127.0.0.1", Port: f.port, Slot: slot}
+// upstreamSlot is f for one that has a slot there.
+func (f *fixture) upstreamSlot(slot string) Upstream {
+	up := f.upstream()
+	up.Slot = slot
+	return up
 }
 
 // newReplica clones a standby of f and starts it.
@@ -59,8 +59,8 @@ func (f *fixture) newReplica(name string, change func(*Options, *Settings)) *fix
 		}
 	})
 	ctx := testContext(f.t)
-	must(f.t, r.Clone(ctx, f.upstream(name), nil))
-	must(f.t, r.StartStandby(ctx, f.upstream(name)))
+	must(f.t, r.Clone(ctx, f.upstreamSlot(name), nil))
+	must(f.t, r.StartStandby(ctx, f.upstreamSlot(name)))
 	r.await("streaming", streams)
 	return r
 }
@@ -90,7 +90,7 @@ func TestCloneStreams(t *testing.T) {
 	var seen []Progress
 	r := newServer(t, "r1", withRewind)
 	ctx := testContext(t)
-	must(t, r.Clone(ctx, p.upstream("r1"), func(p Progress) { mu.Lock(); seen = append(seen, p); mu.Unlock() }))
+	must(t, r.Clone(ctx, p.upstreamSlot("r1"), func(p Progress) { mu.Lock(); seen = append(seen, p); mu.Unlock() }))
 	st := r.Status(ctx)
 	if st.Data != DataValid || !st.Standby || st.State != StateStopped {
 		t.Fatalf("after the clone: %+v", st)
@@ -110,7 +110,7 @@ func TestCloneStreams(t *testing.T) {
 	if bytes.Contains(auto, []byte("nowhere")) || !bytes.Contains(auto, []byte("work_mem")) {
 		t.Errorf("postgresql.auto.conf:\n%s", auto)
 	}
-	must(t, r.StartStandby(ctx, p.upstream("r1")))
+	must(t, r.StartStandby(ctx, p.upstreamSlot("r1")))
 	r.await("streaming", streams)
 	p.catchUp(r)
 	if got := r.text("SELECT count(*) FROM t"); got != "20000" {
@@ -148,7 +148,7 @@ func TestCloneRefusesWhatIsNotItsOwn(t *testing.T) {
 	foreign := newServer(t, "r1", withRewind)
 	must(t, os.MkdirAll(foreign.options.DataDir, 0o700))
 	must(t, os.WriteFile(foreign.dataPath("thesis.txt"), []byte("x"), 0o600))
-	if err := foreign.Clone(ctx, p.upstream(""), nil); err == nil || !strings.Contains(err.Error(), "isn't empty") {
+	if err := foreign.Clone(ctx, p.upstream(), nil); err == nil || !strings.Contains(err.Error(), "isn't empty") {
 		t.Errorf("over foreign files: %v", err)
 	}
 	if _, err := os.Stat(foreign.dataPath("thesis.txt")); err != nil {
@@ -156,13 +156,13 @@ func TestCloneRefusesWhatIsNotItsOwn(t *testing.T) {
 	}
 	valid := newServer(t, "r2", withRewind)
 	testenv.CopyCluster(t, valid.options.DataDir)
-	if err := valid.Clone(ctx, p.upstream(""), nil); err == nil || !strings.Contains(err.Error(), "isn't empty") {
+	if err := valid.Clone(ctx, p.upstream(), nil); err == nil || !strings.Contains(err.Error(), "isn't empty") {
 		t.Errorf("over a data directory: %v", err)
 	}
 	if st := valid.Status(ctx); st.Data != DataValid {
 		t.Errorf("it is %s now", st.Data)
 	}
-	if err := p.Clone(ctx, p.upstream(""), nil); !errors.Is(err, ErrRunning) {
+	if err := p.Clone(ctx, p.upstream(), nil); !errors.Is(err, ErrRunning) {
 		t.Errorf("over a running server: %v", err)
 	}
 }
@@ -174,13 +174,13 @@ func TestCloneBesideDotFilesAndLostFound(t *testing.T) {
 	must(t, os.MkdirAll(r.dataPath("lost+found"), 0o755))
 	must(t, os.Chmod(r.options.DataDir, 0o755))
 	must(t, os.WriteFile(r.dataPath(".keep"), nil, 0o600))
-	must(t, r.Clone(ctx, p.upstream("r1"), nil))
+	must(t, r.Clone(ctx, p.upstreamSlot("r1"), nil))
 	for _, name := range []string{".keep", "lost+found", "PG_VERSION"} {
 		if _, err := os.Stat(r.dataPath(name)); err != nil {
 			t.Error(err)
 		}
 	}
-	must(t, r.StartStandby(ctx, p.upstream("r1")))
+	must(t, r.StartStandby(ctx, p.upstreamSlot("r1")))
 	r.await("streaming", streams)
 }
 
@@ -190,23 +190,23 @@ func TestCloneCancelledLeavesMark(t *testing.T) {
 	r := newServer(t, "r1", func(o *Options, s *Settings) { s.CloneArgs = []string{"--max-rate=2M"} })
 	ctx, cancel := context.WithCancelCause(testContext(t))
 	why := errors.New("reinit was called off")
-	err := r.Clone(ctx, p.upstream("r1"), func(p Progress) { cancel(why) })
+	err := r.Clone(ctx, p.upstreamSlot("r1"), func(p Progress) { cancel(why) })
 	if !errors.Is(err, why) {
 		t.Fatalf("got %v", err)
 	}
 	if state, err := r.dataState(); state != DataIncomplete || err != nil {
 		t.Fatalf("%s %v", state, err)
 	}
-	if err := r.StartStandby(testContext(t), p.upstream("r1")); err == nil {
+	if err := r.StartStandby(testContext(t), p.upstreamSlot("r1")); err == nil {
 		t.Error("an incomplete directory was started")
 	}
 	r.settings.CloneArgs = nil
 	must(t, r.Configure(r.settings))
-	must(t, r.Clone(testContext(t), p.upstream("r1"), nil))
+	must(t, r.Clone(testContext(t), p.upstreamSlot("r1"), nil))
 	if entries, _ := filepath.Glob(r.dataPath("clone-*")); len(entries) > 0 {
 		t.Errorf("remains of the first clone: %v", entries)
 	}
-	must(t, r.StartStandby(testContext(t), p.upstream("r1")))
+	must(t, r.StartStandby(testContext(t), p.upstreamSlot("r1")))
 	r.await("streaming", streams)
 }
 
@@ -263,7 +263,7 @@ func TestKilledCloneIsIncomplete(t *testing.T) {
 			if state, err := r.dataState(); state != DataIncomplete || err != nil {
 				t.Fatalf("%s %v", state, err)
 			}
-			must(t, r.Clone(testContext(t), p.upstream("r1"), nil))
+			must(t, r.Clone(testContext(t), p.upstreamSlot("r1"), nil))
 			if state, err := r.dataState(); state != DataValid || err != nil {
 				t.Fatalf("%s %v", state, err)
 			}
@@ -302,7 +302,7 @@ func TestCloneSecretsStayOutOfArgumentsAndErrors(t *testing.T) {
 		s.Replication.Options = map[string]string{"sslpassword": "the passphrase"}
 		s.CloneMethods = []Method{{Name: "show", Command: `sh -c 'cat /proc/$PPID/cmdline /proc/self/cmdline; env; echo "$@"; cat "$PGPASSFILE" >/dev/null && exit 3' sh`, Args: []string{"--mine=1"}}}
 	})
-	err := r.Clone(testContext(t), p.upstream("r1"), nil)
+	err := r.Clone(testContext(t), p.upstreamSlot("r1"), nil)
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") {
 		t.Fatalf("got %v", err)
 	}
@@ -326,11 +326,11 @@ func TestCloneMethodsInOrder(t *testing.T) {
 		withRewind(o, s)
 		s.CloneMethods = []Method{{Name: "broken", Command: "sh -c 'echo remains > " + o.DataDir + "/remains; exit 1'", NoParams: true}, {Name: basebackup}}
 	})
-	must(t, r.Clone(ctx, p.upstream("r1"), nil))
+	must(t, r.Clone(ctx, p.upstreamSlot("r1"), nil))
 	if _, err := os.Stat(r.dataPath("remains")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("what the first method left is there: %v", err)
 	}
-	must(t, r.StartStandby(ctx, p.upstream("r1")))
+	must(t, r.StartStandby(ctx, p.upstreamSlot("r1")))
 	r.await("streaming", streams)
 
 	alone := newServer(t, "r2", func(o *Options, s *Settings) {
@@ -347,7 +347,7 @@ func TestCloneOptions(t *testing.T) {
 	p := newReplicable(t, "p1", nil)
 	for _, arg := range []string{"--format=tar", "--form=tar", "--pgdata=/tmp/x", "--wal-method=none", "-Ft", "--password", "--compress=gzip", "--target=blackhole", "--"} {
 		r := newServer(t, "r1", func(o *Options, s *Settings) { s.CloneArgs = []string{arg} })
-		if err := r.Clone(testContext(t), p.upstream("r1"), nil); err == nil || !strings.Contains(err.Error(), "pg_basebackup") {
+		if err := r.Clone(testContext(t), p.upstreamSlot("r1"), nil); err == nil || !strings.Contains(err.Error(), "pg_basebackup") {
 			t.Errorf("%s: %v", arg, err)
 		}
 		if state, err := r.dataState(); state != DataEmpty || err != nil {
@@ -357,8 +357,8 @@ func TestCloneOptions(t *testing.T) {
 	wal := filepath.Join(testenv.ShortTempDir(t), "wal")
 	r := newServer(t, "r2", func(o *Options, s *Settings) { s.CloneArgs = []string{"--waldir=" + wal, "--checkpoint=fast"} })
 	ctx := testContext(t)
-	must(t, r.Clone(ctx, p.upstream("r2"), nil))
-	must(t, r.StartStandby(ctx, p.upstream("r2")))
+	must(t, r.Clone(ctx, p.upstreamSlot("r2"), nil))
+	must(t, r.StartStandby(ctx, p.upstreamSlot("r2")))
 	r.await("streaming", streams)
 	if target, err := os.Readlink(r.dataPath("pg_wal")); target != wal || err != nil {
 		t.Errorf("pg_wal leads to %q: %v", target, err)

@@ -96,8 +96,19 @@ func (s *Server) writeConfig(settings Settings, parameters, recovery map[string]
 		}
 		changed = changed || differed
 	}
+	if s.keepsAutoConf(settings) {
+		return changed, nil
+	}
 	differed, err := s.cleanAutoConf()
 	return changed || differed, err
+}
+
+// keepsAutoConf says whether postgresql.auto.conf has the recovery settings that
+// a bootstrap method wrote and that are still needed.
+func (s *Server) keepsAutoConf(settings Settings) bool {
+	restoring, err := s.restoring()
+	m := settings.BootstrapMethod
+	return (restoring || err != nil) && m != nil && m.KeepExistingRecoveryConf
 }
 
 func lines(list []string) []byte {

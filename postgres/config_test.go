@@ -285,3 +285,77 @@ func TestInterruptedBootstrapIsIncomplete(t *testing.T) {
 		t.Error("an incomplete directory was started")
 	}
 }
+
+// A backup with WAL behind it is restored up to a point, and ends as a primary
+// on a new timeline.
+func TestBootstrapByRestore(t *testing.T) {
+	from := newPrimary(t, nil)
+	ctx := testContext(t)
+	dir := t.TempDir()
+	backup, archive := filepath.Join(dir, "backup"), filepath.Join(dir, "archive")
+	must(t, os.Mkdir(archive, 0o700))
+	from.settings.Parameters["archive_mode"] = "on"
+	from.settings.Parameters["archive_command"] = "cp %p " + archive + "/%f"
+	must(t, from.Configure(from.settings))
+	must(t, from.Stop(ctx, Stop{Mode: StopFast}))
+	must(t, from.StartPrimary(ctx, permit()))
+	from.await("primary", runs(RolePrimary))
+	from.backup(backup)
+	from.sql("CREATE TABLE t AS SELECT 1 AS i")
+	from.sql("SELECT pg_create_restore_point('here')")
+	from.sql("INSERT INTO t VALUES (2)")
+	from.sql("SELECT pg_switch_wal()")
+	must(t, from.Stop(ctx, Stop{Mode: StopFast})) // archives the rest
+
+	f := newServer(t, "n1", func(_ *Options, s *Settings) {
+		s.BootstrapMethod = &Method{
+			Name: "restore", NoParams: true,
+			RecoveryConf: map[string]string{
+				"restore_command": "cp " + archive + "/%f %p", "recovery_target_name": "here",
+				"recovery_target_action": "promote", "recovery_target_timeline": "latest",
+			},
+		}
+	})
+	f.settings.BootstrapMethod.Command = "cp -a " + backup + " " + f.options.DataDir
+	must(t, f.Configure(f.settings))
+	must(t, f.Bootstrap(ctx))
+	if st := f.Status(ctx); st.Data != DataValid || !st.Standby {
+		t.Errorf("restored: %+v", st)
+	}
+	must(t, f.StartPrimary(ctx, permit()))
+	st := f.await("primary", runs(RolePrimary))
+	if rows := f.text("SELECT count(*) FROM t"); rows != "1" || st.Timeline != 2 {
+		t.Errorf("%s rows on timeline %d", rows, st.Timeline)
+	}
+	must(t, f.Reload(ctx))
+	must(t, f.Stop(ctx, Stop{Mode: StopFast}))
+	must(t, f.StartPrimary(ctx, permit()))
+	if st := f.await("primary", runs(RolePrimary)); st.Timeline != 2 || f.text("SHOW hot_standby") != "on" {
+		t.Errorf("the second start: %+v", st)
+	}
+}
+
+func TestSettingsAreValidated(t *testing.T) {
+	good := Settings{Listen: "127.0.0.1:5432"}
+	for field, s := range map[string]Settings{
+		"Settings.Listen":               {},
+		"Settings.ConnectAddress":       {Listen: good.Listen, ConnectAddress: "host:port"},
+		"Settings.Callbacks[on_reload]": {Listen: good.Listen, Callbacks: map[string]string{"on_reload": "'open"}},
+		"Settings.PrePromote":           {Listen: good.Listen, PrePromote: `\`},
+		"Settings.CtlTimeout":           {Listen: good.Listen, CtlTimeout: -1},
+	} {
+		_, err := New(Options{Name: "n", DataDir: "/data"}, s)
+		if err == nil || !strings.Contains(err.Error(), field+" ") {
+			t.Errorf("%s: got %v", field, err)
+		}
+	}
+	for field, o := range map[string]Options{
+		"Options.Name":      {DataDir: "/data"},
+		"Options.DataDir":   {Name: "n", DataDir: "data"},
+		"Options.ConfigDir": {Name: "n", DataDir: "/data", ConfigDir: "etc"},
+	} {
+		if _, err := New(o, good); err == nil || !strings.Contains(err.Error(), field+" ") {
+			t.Errorf("%s: got %v", field, err)
+		}
+	}
+}

@@ -7,22 +7,6 @@ import (
 	"strings"
 )
 
-// validate names the first field that can't be used.
-func (s Settings) validate() error {
-	if _, _, err := splitListen(s.Listen); err != nil {
-		return fmt.Errorf("Settings.Listen %w", err)
-	}
-	if s.ConnectAddress != "" {
-		if _, _, err := splitListen(s.ConnectAddress); err != nil {
-			return fmt.Errorf("Settings.ConnectAddress %w", err)
-		}
-	}
-	if s.Superuser.Username == "" && s.Superuser.Password != "" {
-		return fmt.Errorf("Settings.Superuser has a password and no username")
-	}
-	return nil
-}
-
 // splitListen splits "a,b:port" into what listen_addresses takes and the port.
 // Without a port it is 5432.
 func splitListen(listen string) (hosts string, port int, err error) {

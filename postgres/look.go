@@ -71,6 +71,11 @@ func (s *Server) lookNow() look {
 	if l.data != DataValid && l.pm == nil {
 		return l
 	}
+	if l.pm != nil {
+		if err := s.rotateLog(logAtMost, true); err != nil {
+			l.problems = append(l.problems, "the log file: "+oneLine(err))
+		}
+	}
 	l.version, _ = s.majorVersion()
 	for _, name := range []string{"standby.signal", "recovery.signal"} {
 		if _, err := os.Stat(s.dataPath(name)); err == nil {

@@ -3,8 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -79,7 +79,7 @@ func (s *Server) statusRunning(ctx context.Context, st *Status, l look) {
 		return err
 	})
 	if err == nil {
-		s.fillAnswer(st, a, l)
+		s.fillAnswer(ctx, st, a, l)
 		waitUpTo(ctx, probed, probeGrace)
 	} else {
 		st.State = stateOf(err, l.lock)
@@ -127,7 +127,7 @@ func stateOf(err error, lock pidFile) State {
 	return StateUnknown
 }
 
-func (s *Server) fillAnswer(st *Status, a answer, l look) {
+func (s *Server) fillAnswer(ctx context.Context, st *Status, a answer, l look) {
 	st.State = StateRunning
 	if l.lock.pid == l.pm.pid && l.lock.status == "stopping" {
 		st.State = StateStopping
@@ -145,18 +145,30 @@ func (s *Server) fillAnswer(st *Status, a answer, l look) {
 	st.ReplayPaused = a.paused
 	st.Receiver = a.receiver
 	st.ArchiveRecovery = a.receiver == nil && a.archive
-	st.Timeline = s.replicaTimeline(l, a)
+	st.Timeline = s.replicaTimeline(ctx, l, a)
 }
 
 // replicaTimeline is the timeline that a replica is on. The control file learns
 // of a switch only at the next restart point, so what a WAL receiver of this
-// postmaster said before it ended counts as well.
-func (s *Server) replicaTimeline(l look, a answer) Timeline {
+// postmaster said before it ended counts as well, and without one the server is
+// asked, once for each position.
+func (s *Server) replicaTimeline(ctx context.Context, l look, a answer) Timeline {
 	s.pmMu.Lock()
-	defer s.pmMu.Unlock()
 	if a.receiver != nil {
 		l.pm.timeline = max(l.pm.timeline, a.receiver.Timeline)
 	}
+	ask := a.receiver == nil && l.pm.timelineAt != a.replayed
+	l.pm.timelineAt = a.replayed
+	s.pmMu.Unlock()
+	var replayed Timeline
+	if ask {
+		bounded, cancel := context.WithTimeout(ctx, timelinePatience)
+		replayed, _, _ = s.replayed(bounded) // may be forbidden by pg_hba.conf
+		cancel()
+	}
+	s.pmMu.Lock()
+	defer s.pmMu.Unlock()
+	l.pm.timeline = max(l.pm.timeline, replayed)
 	tl := l.pm.timeline
 	if c := l.control; c != nil {
 		tl = max(tl, c.CheckpointTimeline, c.MinRecoveryTimeline)
@@ -164,29 +176,5 @@ func (s *Server) replicaTimeline(l look, a answer) Timeline {
 	return tl
 }
 
-// AwaitPrimary returns when the server is out of recovery, and with an error when
-// it doesn't run any more. Status then has the reason.
-func (s *Server) AwaitPrimary(ctx context.Context) error {
-	for {
-		pm, err := s.running()
-		if err == nil && pm == nil {
-			err = errors.New("the server doesn't run")
-		}
-		if err != nil {
-			return fmt.Errorf("postgres: wait for the end of recovery: %w", err)
-		}
-		if recovery, err := s.inRecovery(ctx, pm); err == nil && !recovery {
-			return nil
-		}
-		if err := sleep(ctx, awaitPause); err != nil {
-			return fmt.Errorf("postgres: wait for the end of recovery: %w", err)
-		}
-	}
-}
-
-func (s *Server) inRecovery(ctx context.Context, pm *postmaster) (recovery bool, err error) {
-	err = s.query(ctx, pm, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovery)
-	})
-	return recovery, err
-}
+// timelinePatience bounds the question for the timeline.
+const timelinePatience = 500 * time.Millisecond

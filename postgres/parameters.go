@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ var recoveryParameters = []string{
 // unsettable are parameters that Settings.Parameters can't set.
 var unsettable = []string{"listen_addresses", "port", "cluster_name", "data_directory", "config_file",
 	"promote_trigger_file", "trigger_file", "standby_mode", "wal_keep_segments"}
+
+// parameterName is the syntax of names, also of those of extensions.
+var parameterName = regexp.MustCompile(`^[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)*$`)
 
 // composed are the parameters of one start.
 type composed struct {
@@ -82,6 +86,12 @@ func (s *Server) checked(ctx context.Context, parameters map[string]string) map[
 			continue
 		}
 		value, wrong := known.check(name, value)
+		switch {
+		case !parameterName.MatchString(name):
+			value, wrong = "", "this is no parameter's name"
+		case strings.ContainsAny(value, "\n\r\x00"):
+			value, wrong = "", "a line break can't stand in a configuration file"
+		}
 		if wrong == errUnknownParameter && s.accepts(ctx, name) {
 			value, wrong = parameters[given], ""
 		}

@@ -59,11 +59,10 @@ func (s *Server) postBootstrap(ctx context.Context) error {
 	for _, f := range rewindFunctions {
 		grants = append(grants, "GRANT EXECUTE ON FUNCTION "+f+" TO "+pgx.Identifier{rewind.Username}.Sanitize())
 	}
-	return s.execute(ctx, grants...)
+	return s.execute(ctx, nil, grants...)
 }
 
 // makeRole creates a role that may log in, or gives an existing one its password.
-// The statement is kept out of the server's log: see execute.
 func (s *Server) makeRole(ctx context.Context, cred Credentials, attribute string) error {
 	name := pgx.Identifier{cred.Username}.Sanitize()
 	options := " LOGIN " + attribute
@@ -72,7 +71,7 @@ func (s *Server) makeRole(ctx context.Context, cred Credentials, attribute strin
 	}
 	exists := fmt.Sprintf("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", sqlLiteral(cred.Username))
 	body := fmt.Sprintf("BEGIN IF EXISTS (%s) THEN ALTER ROLE %s%s; ELSE CREATE ROLE %s%s; END IF; END", exists, name, options, name, options)
-	if err := s.execute(ctx, "DO "+sqlLiteral(body)); err != nil {
+	if err := s.execute(ctx, unlogged, "DO "+sqlLiteral(body)); err != nil {
 		return fmt.Errorf("role %q: %w", cred.Username, err)
 	}
 	return nil

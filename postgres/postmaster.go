@@ -10,11 +10,12 @@ import (
 // postmaster is the running server of the data directory, our child or not.
 type postmaster struct {
 	*process
-	gone     chan struct{} // closed when it died
-	timeline Timeline      // the highest that a WAL receiver of it told
-	loaded   time.Time     // when it last read its configuration, as far as pending knows
-	pending  map[string]Change
-	raised   map[string]Change // see composed
+	gone       chan struct{} // closed when it died
+	timeline   Timeline      // the highest that it was seen on in recovery
+	timelineAt LSN           // what was replayed when it was asked last
+	loaded     time.Time     // when it last read its configuration, as far as pending knows
+	pending    map[string]Change
+	raised     map[string]Change // see composed
 }
 
 func (p *postmaster) dead() bool {

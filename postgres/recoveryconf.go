@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -41,13 +40,18 @@ func (s *Server) standbyConf(settings Settings, up Upstream, major int) (map[str
 	return conf, nil
 }
 
-// keptConf is standbyConf for a server that runs with the upstream that its
-// configuration file names, where we don't know it as an Upstream.
+// keptConf is standbyConf for a server whose configuration file names an
+// upstream that we don't know as such. One that is on its way to a recovery
+// target, as a restored backup is, keeps all recovery settings of that file.
 func (s *Server) keptConf(settings Settings, major int) (map[string]string, error) {
+	restoring, err := s.restoring()
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	up := s.upstream
 	s.mu.Unlock()
-	if up != nil {
+	if up != nil && !restoring {
 		return s.standbyConf(settings, *up, major)
 	}
 	conf, err := s.standbyConf(settings, Upstream{}, major)
@@ -59,12 +63,23 @@ func (s *Server) keptConf(settings Settings, major int) (map[string]string, erro
 		return nil, err
 	}
 	old := confValues(string(text))
-	for _, name := range []string{"primary_conninfo", "primary_slot_name"} {
+	kept := []string{"primary_conninfo", "primary_slot_name"}
+	if restoring && s.isGenerated(text) {
+		kept, conf = recoveryParameters, make(map[string]string)
+	}
+	for _, name := range kept {
 		if value, ok := old[name]; ok {
 			conf[name] = value
 		}
 	}
 	return conf, nil
+}
+
+// restoring says whether the server is, or will be at its next start, on its way
+// to a recovery target, after which it is a primary by itself.
+func (s *Server) restoring() (bool, error) {
+	_, err := os.Stat(s.dataPath("recovery.signal"))
+	return err == nil, ignoreNotExist(err)
 }
 
 func (s *Server) follows(up Upstream) {
@@ -73,16 +88,15 @@ func (s *Server) follows(up Upstream) {
 	s.upstream = &up
 }
 
-// signalConf is the block of recovery settings of a new cluster that a custom
-// method restored, and whether it is to be a standby at first.
-func signalConf(given map[string]string) (conf map[string]string, standby bool) {
-	conf = maps.Clone(given)
-	if conf == nil {
-		conf = make(map[string]string)
+// restoreConf is the block of recovery settings that a bootstrap method wants.
+func restoreConf(given map[string]string) map[string]string {
+	conf := make(map[string]string)
+	for name, value := range given {
+		if name = strings.ToLower(name); slices.Contains(recoveryParameters, name) {
+			conf[name] = value
+		}
 	}
-	standby, _ = parseBool(conf["standby_mode"])
-	maps.DeleteFunc(conf, func(name, _ string) bool { return !slices.Contains(recoveryParameters, strings.ToLower(name)) })
-	return conf, standby
+	return conf
 }
 
 // majorVersion is that of the data directory: 12 and up.

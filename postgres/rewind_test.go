@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 // pair is a primary and its standby that streams.
@@ -22,7 +24,7 @@ func pair(t *testing.T, change func(*Options, *Settings)) (p, r *fixture) {
 // compare is Compare that must work.
 func (f *fixture) compareWith(other *fixture) Ancestry {
 	f.t.Helper()
-	a, err := f.Compare(testContext(f.t), other.upstream(""))
+	a, err := f.Compare(testContext(f.t), other.upstream())
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -50,13 +52,61 @@ func (f *fixture) follow(p *fixture) {
 	f.t.Helper()
 	slot := f.options.Name
 	must(f.t, p.SyncSlots(testContext(f.t), []WantedSlot{{Name: slot}}, nil))
-	must(f.t, f.StartStandby(testContext(f.t), p.upstream(slot)))
+	must(f.t, f.StartStandby(testContext(f.t), p.upstreamSlot(slot)))
 	f.await("streaming", streams)
 	p.catchUp(f)
 	const all = "SELECT string_agg(i::text, ',' ORDER BY i) FROM t"
 	if ours, theirs := f.text(all), p.text(all); ours != theirs {
 		f.t.Errorf("%s has %.100s, %s has %.100s", f.options.Name, ours, p.options.Name, theirs)
 	}
+}
+
+// TestMarkInside: where nothing can be written beside the data directory, or not
+// for long, the mark is inside.
+func TestMarkInside(t *testing.T) {
+	p := newReplicable(t, "p1", func(o *Options, s *Settings) {
+		parent := filepath.Join(filepath.Dir(o.DataDir), "closed")
+		must(t, os.Mkdir(parent, 0o700))
+		o.LogFile = filepath.Join(filepath.Dir(o.DataDir), "log")
+		o.DataDir = filepath.Join(parent, "data")
+		s.Parameters["unix_socket_directories"] = parent
+	})
+	p.sql("CREATE TABLE t (i int)", "INSERT INTO t VALUES (1)")
+	r := p.newReplica("r1", nil)
+	diverge(t, p, r)
+	ctx := testContext(t)
+	must(t, p.Recover(ctx))
+	s := p.withKilledRewind()
+	parent := filepath.Dir(p.options.DataDir)
+	must(t, os.Chmod(parent, 0o500))
+	defer os.Chmod(parent, 0o700)
+	if err := s.Rewind(ctx, r.upstream()); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("got %v", err)
+	}
+	if state, err := p.dataState(); state != DataIncomplete || err != nil {
+		t.Fatalf("pg_rewind removed the mark: %s %v", state, err)
+	}
+	if err := p.Clone(ctx, r.upstreamSlot("p1"), nil); !errors.Is(err, syscall.EACCES) {
+		t.Fatalf("what a rewind left was to be set aside, which can't be done: %v", err)
+	}
+	// Somebody empties it by hand.
+	must(t, os.Chmod(parent, 0o700))
+	must(t, os.RemoveAll(p.options.DataDir))
+	must(t, os.Mkdir(p.options.DataDir, 0o700))
+	must(t, os.Chmod(parent, 0o500))
+	cancelled, cancel := context.WithCancel(ctx)
+	if err := p.Clone(cancelled, r.upstreamSlot("p1"), func(Progress) { cancel() }); err == nil {
+		t.Fatal("it wasn't cancelled")
+	}
+	if m, err := p.mark(); m.work != workClone || err != nil {
+		t.Fatalf("%+v %v", m, err)
+	}
+	must(t, p.Clone(ctx, r.upstreamSlot("p1"), nil))
+	if state, err := p.dataState(); state != DataValid || err != nil {
+		t.Fatalf("%s %v", state, err)
+	}
+	must(t, os.Chmod(parent, 0o700))
+	p.follow(r)
 }
 
 func TestSwitchoverLeavesFormerPrimaryOnHistory(t *testing.T) {
@@ -79,7 +129,7 @@ func TestSwitchoverLeavesFormerPrimaryOnHistory(t *testing.T) {
 	if a := p.compareWith(r); a.Diverged {
 		t.Errorf("streaming from it: %s", a.Reason)
 	}
-	if _, err := r.Compare(testContext(t), p.upstream("")); err == nil {
+	if _, err := r.Compare(testContext(t), p.upstream()); err == nil {
 		t.Error("a standby's history counted")
 	}
 	p.stop()
@@ -106,11 +156,11 @@ func TestDivergedFormerPrimaryIsRewound(t *testing.T) {
 	p, r := pair(t, nil)
 	diverge(t, p, r)
 	ctx := testContext(t)
-	if _, err := p.Compare(ctx, r.upstream("")); !errors.Is(err, ErrNeedsRecovery) {
+	if _, err := p.Compare(ctx, r.upstream()); !errors.Is(err, ErrNeedsRecovery) {
 		t.Errorf("compare after a crash: %v", err)
 	}
 	must(t, p.CanRewind(ctx))
-	if err := p.Rewind(ctx, r.upstream("")); !errors.Is(err, ErrNeedsRecovery) {
+	if err := p.Rewind(ctx, r.upstream()); !errors.Is(err, ErrNeedsRecovery) {
 		t.Errorf("rewind after a crash: %v", err)
 	}
 	must(t, p.Recover(ctx))
@@ -123,7 +173,7 @@ func TestDivergedFormerPrimaryIsRewound(t *testing.T) {
 	if ours, theirs := p.Status(ctx).Location, r.Status(ctx).Location; ours <= theirs {
 		t.Fatalf("the former primary must have the higher position: %s, %s", ours, theirs)
 	}
-	must(t, p.Rewind(ctx, r.upstream("")))
+	must(t, p.Rewind(ctx, r.upstream()))
 	st := p.Status(ctx)
 	if st.Data != DataValid || !st.Standby {
 		t.Fatalf("after the rewind: %+v", st)
@@ -147,7 +197,7 @@ func TestRewindWithoutWALIsRefusedWithoutHarm(t *testing.T) {
 	for _, s := range segments { // as if they had been recycled
 		must(t, os.Rename(s, filepath.Join(filepath.Dir(p.options.DataDir), filepath.Base(s))))
 	}
-	err = p.Rewind(ctx, r.upstream(""))
+	err = p.Rewind(ctx, r.upstream())
 	if !errors.Is(err, ErrMissingWAL) || !strings.Contains(err.Error(), "pg_wal") {
 		t.Fatalf("got %v", err)
 	}
@@ -163,9 +213,27 @@ func TestRewindWithoutWALIsRefusedWithoutHarm(t *testing.T) {
 	// The same with an archive that has them.
 	p.settings.RecoveryConf = map[string]string{"restore_command": "cp " + filepath.Dir(p.options.DataDir) + "/%f %p"}
 	must(t, p.Configure(p.settings))
-	must(t, p.Rewind(ctx, r.upstream("")))
+	must(t, p.Rewind(ctx, r.upstream()))
 	p.follow(r)
 	p.noSecrets()
+}
+
+// withKilledRewind is a Server like f's whose pg_rewind does all its work and is
+// killed before its end.
+func (f *fixture) withKilledRewind() *Server {
+	f.t.Helper()
+	real := filepath.Join(f.options.BinDir, "pg_rewind")
+	script := "#!/bin/sh\ncase \"$*\" in *--dry-run*|--version) exec " + real + " \"$@\";; esac\n" + real + " \"$@\"; kill -9 $$\n"
+	bin := filepath.Join(f.t.TempDir(), "pg_rewind")
+	must(f.t, os.WriteFile(bin, []byte(script), 0o755))
+	options := f.options
+	relative, err := filepath.Rel(f.options.BinDir, bin)
+	must(f.t, err)
+	options.BinNames = map[string]string{"pg_rewind": relative}
+	s, err := New(options, f.settings)
+	must(f.t, err)
+	f.t.Cleanup(s.Close)
+	return s
 }
 
 func TestKilledRewindIsIncomplete(t *testing.T) {
@@ -173,29 +241,20 @@ func TestKilledRewindIsIncomplete(t *testing.T) {
 	diverge(t, p, r)
 	ctx := testContext(t)
 	must(t, p.Recover(ctx))
-	// A pg_rewind that does all its work and is killed before its end.
-	bin := filepath.Join(filepath.Dir(p.options.DataDir), "pg_rewind")
-	script := "#!/bin/sh\ncase \"$*\" in *--dry-run*|--version) exec " + filepath.Join(p.options.BinDir, "pg_rewind") + " \"$@\";; esac\n" +
-		filepath.Join(p.options.BinDir, "pg_rewind") + " \"$@\"; kill -9 $$\n"
-	must(t, os.WriteFile(bin, []byte(script), 0o755))
-	options := p.options
-	options.BinNames = map[string]string{"pg_rewind": "../../../../.." + bin}
-	s, err := New(options, p.settings)
-	must(t, err)
-	defer s.Close()
-	if err := s.Rewind(ctx, r.upstream("")); err == nil || !strings.Contains(err.Error(), "killed") {
+	s := p.withKilledRewind()
+	if err := s.Rewind(ctx, r.upstream()); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Fatalf("got %v", err)
 	}
 	if state, err := p.dataState(); state != DataIncomplete || err != nil {
 		t.Fatalf("%s %v", state, err)
 	}
-	if err := p.StartStandby(ctx, r.upstream("")); err == nil {
+	if err := p.StartStandby(ctx, r.upstream()); err == nil {
 		t.Error("a half rewound directory was started")
 	}
-	if err := p.Rewind(ctx, r.upstream("")); err == nil {
+	if err := p.Rewind(ctx, r.upstream()); err == nil {
 		t.Error("a half rewound directory was rewound again")
 	}
-	must(t, p.Clone(ctx, r.upstream("p1"), nil))
+	must(t, p.Clone(ctx, r.upstreamSlot("p1"), nil))
 	kept, err := filepath.Glob(p.options.DataDir + ".failed-*")
 	must(t, err)
 	if len(kept) != 2 || kept[1] != kept[0]+incompleteMarker {
@@ -235,7 +294,7 @@ func TestTwinPromotions(t *testing.T) {
 // rewindUseless: pg_rewind would call that success and do nothing.
 func (f *fixture) rewindUseless(p *fixture) {
 	f.t.Helper()
-	err := f.Rewind(testContext(f.t), p.upstream(""))
+	err := f.Rewind(testContext(f.t), p.upstream())
 	if !errors.Is(err, ErrRewindUseless) {
 		f.t.Fatalf("got %v", err)
 	}
@@ -299,32 +358,32 @@ func TestPromotedAtOtherPlacesSameNumber(t *testing.T) {
 	}
 	b.rewindUseless(a)
 	must(t, b.SetAside(testContext(t)))
-	must(t, b.Clone(testContext(t), a.upstream("r2"), nil))
+	must(t, b.Clone(testContext(t), a.upstreamSlot("r2"), nil))
 	b.follow(a)
 }
 
 func TestCompareRefuses(t *testing.T) {
 	p, r := pair(t, nil)
 	ctx := testContext(t)
-	if _, err := p.Compare(ctx, r.upstream("")); !errors.Is(err, ErrNotPrimary) && (err == nil || !strings.Contains(err.Error(), "runs as a primary")) {
+	if _, err := p.Compare(ctx, r.upstream()); !errors.Is(err, ErrNotPrimary) && (err == nil || !strings.Contains(err.Error(), "runs as a primary")) {
 		t.Errorf("a primary with a standby: %v", err)
 	}
 	r.stop()
 	p.stop()
-	if _, err := r.Compare(ctx, p.upstream("")); err == nil {
+	if _, err := r.Compare(ctx, p.upstream()); err == nil {
 		t.Error("with a stopped server")
 	}
 	other := newReplicable(t, "x1", nil)
-	if _, err := r.Compare(ctx, other.upstream("")); !errors.Is(err, ErrForeignSystem) {
+	if _, err := r.Compare(ctx, other.upstream()); !errors.Is(err, ErrForeignSystem) {
 		t.Errorf("with another cluster: %v", err)
 	}
 	must(t, os.WriteFile(r.dataPath("global/pg_control"), []byte("garbage"), 0o600))
-	if _, err := r.Compare(ctx, p.upstream("")); err == nil || !strings.Contains(err.Error(), "control file") {
+	if _, err := r.Compare(ctx, p.upstream()); err == nil || !strings.Contains(err.Error(), "control file") {
 		t.Errorf("with a damaged control file: %v", err)
 	}
 	full := append([]byte("garbage"), make([]byte, 8185)...)
 	must(t, os.WriteFile(r.dataPath("global/pg_control"), full, 0o600))
-	if _, err := r.Compare(ctx, p.upstream("")); err == nil || !strings.Contains(err.Error(), "checksum") {
+	if _, err := r.Compare(ctx, p.upstream()); err == nil || !strings.Contains(err.Error(), "checksum") {
 		t.Errorf("with a damaged control file: %v", err)
 	}
 }
@@ -374,7 +433,7 @@ func TestRewindArchivesWhatWaits(t *testing.T) {
 		t.Fatal("nothing waits for the archive")
 	}
 	must(t, os.WriteFile(filepath.Join(theirs, "open"), nil, 0o600))
-	must(t, p.Rewind(ctx, r.upstream("")))
+	must(t, p.Rewind(ctx, r.upstream()))
 	for _, w := range waiting {
 		name := strings.TrimSuffix(filepath.Base(w), ".ready")
 		if _, err := os.Stat(filepath.Join(theirs, name)); err != nil {
@@ -385,7 +444,7 @@ func TestRewindArchivesWhatWaits(t *testing.T) {
 }
 
 func TestSetAsideKeepsEverything(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.ShortTempDir(t)
 	wal := filepath.Join(dir, "wal")
 	space := filepath.Join(dir, "space")
 	must(t, os.MkdirAll(space, 0o700))
@@ -431,7 +490,7 @@ func TestSetAsideKeepsEverything(t *testing.T) {
 }
 
 func TestSetAsideRemovesWhereConfigured(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.ShortTempDir(t)
 	wal := filepath.Join(dir, "wal")
 	space := filepath.Join(dir, "space")
 	must(t, os.MkdirAll(filepath.Join(space, "PG_12_201909212"), 0o700)) // another server's
@@ -460,7 +519,7 @@ func TestSetAsideRemovesWhereConfigured(t *testing.T) {
 }
 
 func TestSetAsideUndoesWhatItBegan(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.ShortTempDir(t)
 	p := newServer(t, "p1", func(o *Options, s *Settings) {
 		s.InitdbArgs = append(s.InitdbArgs, "--waldir="+filepath.Join(dir, "wal"))
 	})
@@ -478,7 +537,7 @@ func TestSetAsideUndoesWhatItBegan(t *testing.T) {
 }
 
 func TestTablespaceRemainsOfAKilledClone(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.ShortTempDir(t)
 	space, copied := filepath.Join(dir, "space"), filepath.Join(dir, "copied")
 	must(t, os.MkdirAll(space, 0o700))
 	p := newReplicable(t, "p1", nil)
@@ -488,7 +547,7 @@ func TestTablespaceRemainsOfAKilledClone(t *testing.T) {
 		s.CloneArgs = []string{"--tablespace-mapping=" + space + "=" + copied, "--max-rate=2M"}
 	})
 	ctx, cancel := context.WithCancel(testContext(t))
-	if err := r.Clone(ctx, p.upstream("r1"), func(Progress) { cancel() }); err == nil {
+	if err := r.Clone(ctx, p.upstreamSlot("r1"), func(Progress) { cancel() }); err == nil {
 		t.Fatal("it wasn't cancelled")
 	}
 	if entries, _ := os.ReadDir(copied); len(entries) == 0 {
@@ -496,8 +555,8 @@ func TestTablespaceRemainsOfAKilledClone(t *testing.T) {
 	}
 	r.settings.CloneArgs = r.settings.CloneArgs[:1]
 	must(t, r.Configure(r.settings))
-	must(t, r.Clone(testContext(t), p.upstream("r1"), nil))
-	must(t, r.StartStandby(testContext(t), p.upstream("r1")))
+	must(t, r.Clone(testContext(t), p.upstreamSlot("r1"), nil))
+	must(t, r.StartStandby(testContext(t), p.upstreamSlot("r1")))
 	r.await("streaming", streams)
 	p.catchUp(r)
 	if got := r.text("SELECT count(*) FROM big"); got != "20000" {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +106,11 @@ func (s *Server) Configure(settings Settings) error {
 	if err := settings.validate(); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
+	settings.Parameters = maps.Clone(settings.Parameters)
+	settings.RecoveryConf = maps.Clone(settings.RecoveryConf)
+	settings.Callbacks = maps.Clone(settings.Callbacks)
+	settings.HBA = slices.Clone(settings.HBA)
+	settings.Ident = slices.Clone(settings.Ident)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settings = settings
@@ -144,6 +151,9 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("Options.DataDir is %q: it must be an absolute path", o.DataDir)
 	}
 	o.DataDir = filepath.Clean(o.DataDir)
+	if o.ConfigDir != "" && !filepath.IsAbs(o.ConfigDir) {
+		return o, fmt.Errorf("Options.ConfigDir is %q: it must be an absolute path", o.ConfigDir)
+	}
 	if o.ConfigBaseName == "" {
 		o.ConfigBaseName = "postgresql"
 	}

@@ -257,15 +257,21 @@ func newStandby(t *testing.T, p *fixture, name string, change func(*Options, *Se
 	t.Helper()
 	f := newServer(t, name, change)
 	ctx := testContext(t)
-	backup := exec.CommandContext(ctx, filepath.Join(f.options.BinDir, "pg_basebackup"), "-D", f.options.DataDir, "-X", "stream", "-c", "fast", "-N",
-		"-d", fmt.Sprintf("host=127.0.0.1 port=%d user=replicator", p.port))
-	backup.Env = append(os.Environ(), "PGPASSWORD="+p.settings.Replication.Password)
-	if out, err := backup.CombinedOutput(); err != nil {
-		t.Fatalf("pg_basebackup: %v: %s", err, out)
-	}
+	p.backup(f.options.DataDir)
 	must(t, f.StartStandby(ctx, p.upstream("")))
 	f.await("streaming", streams)
 	return f
+}
+
+// backup makes dir a base backup of p.
+func (f *fixture) backup(dir string) {
+	f.t.Helper()
+	cmd := exec.CommandContext(testContext(f.t), filepath.Join(f.options.BinDir, "pg_basebackup"), "-D", dir, "-X", "stream", "-c", "fast", "-N",
+		"-d", fmt.Sprintf("host=127.0.0.1 port=%d user=replicator", f.port))
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+f.settings.Replication.Password)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		f.t.Fatalf("pg_basebackup: %v: %s", err, out)
+	}
 }
 
 func TestBootstrapStartStop(t *testing.T) {

@@ -52,7 +52,7 @@ func (s *Server) removeData() error {
 		return err
 	}
 	s.log.Warn("removing the data directory, as configured", "dir", s.opts.DataDir)
-	if err := s.markClone(outside); err != nil {
+	if err := s.markIncomplete(workClone, outside...); err != nil {
 		return err
 	}
 	if err := s.emptyData(); err != nil {
@@ -67,6 +67,9 @@ type move struct{ from, to string }
 // The directory comes last, and its mark follows it: at no moment there is a
 // directory under the old name that looks better than it is.
 func (s *Server) renameAside(suffix string) (done []move, err error) {
+	if s.isMountPoint() {
+		return nil, fmt.Errorf("%s is a mount point, which can't be renamed: move its content away by hand, or let the configuration have it removed", s.opts.DataDir)
+	}
 	links, err := s.links()
 	if err != nil {
 		return nil, err
@@ -190,7 +193,7 @@ func (s *Server) emptyData() error {
 	if err != nil {
 		return fmt.Errorf("a data directory that isn't marked is never emptied: %w", err)
 	}
-	if mark.work != workClone {
+	if !mark.ours() {
 		return fmt.Errorf("a data directory that is marked as %q is never emptied", mark.work)
 	}
 	for _, dir := range mark.outside {
@@ -202,7 +205,7 @@ func (s *Server) emptyData() error {
 		return err
 	}
 	return removeContent(s.opts.DataDir, func(name string) bool {
-		return !strings.HasPrefix(name, ".") && name != "lost+found"
+		return !strings.HasPrefix(name, ".") && name != "lost+found" && !strings.HasPrefix(name, insideMarker)
 	})
 }
 

@@ -243,3 +243,69 @@ func TestRecover(t *testing.T) {
 		t.Errorf("%s rows", n)
 	}
 }
+
+// cancelling launches and ends a context then.
+type cancelling struct {
+	mortal
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Launch(ctx context.Context, command Command) (int, error) {
+	pid, err := c.mortal.Launch(ctx, command)
+	c.cancel()
+	return pid, err
+}
+
+func TestCancelledRecoveryLeavesNothingRunning(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	f.sql("CREATE TABLE t AS SELECT generate_series(1, 200000) i")
+	must(t, f.Stop(ctx, Stop{Mode: StopImmediate}))
+	short, cancel := context.WithCancel(ctx)
+	f.opts.Launcher = cancelling{cancel: cancel}
+	if err := f.Recover(short); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if left, err := f.serverProcesses(); err != nil || len(left) > 0 {
+		t.Errorf("processes left: %v %v", left, err)
+	}
+	if st := f.Status(ctx); !st.Standby || st.State != StateStopped {
+		t.Errorf("%+v", st)
+	}
+	f.opts.Launcher = mortal{}
+	must(t, f.Recover(ctx))
+}
+
+// Recovery needs the memory that the primary had.
+func TestRecoverWithLargerLimits(t *testing.T) {
+	f := newPrimary(t, func(_ *Options, s *Settings) { s.Parameters["max_connections"] = "130" })
+	ctx := testContext(t)
+	must(t, f.Stop(ctx, Stop{Mode: StopImmediate}))
+	delete(f.settings.Parameters, "max_connections")
+	must(t, f.Configure(f.settings))
+	must(t, f.Recover(ctx))
+}
+
+// The timeline is known also to a Server that came when no WAL receiver ran any more.
+func TestTimelineOfStandbyWithoutReceiver(t *testing.T) {
+	p := newPrimary(t, nil)
+	r := newStandby(t, p, "r1", nil)
+	r2 := newStandby(t, p, "r2", nil)
+	ctx := testContext(t)
+	must(t, p.Stop(ctx, Stop{Mode: StopFast}))
+	must(t, r.Promote(ctx, clock.System().Now().Add(limit)))
+	must(t, r.AwaitPrimary(ctx))
+	_, err := r2.Follow(ctx, r.upstream(""))
+	must(t, err)
+	r.sql("CREATE TABLE t AS SELECT 1")
+	at := r.Status(ctx).Location
+	r2.await("on timeline 2", func(st Status) bool { return st.Timeline == 2 && st.Replayed >= at })
+	must(t, r.Stop(ctx, Stop{Mode: StopImmediate}))
+	r2.await("without receiver", func(st Status) bool { return st.Receiver == nil })
+	second, err := New(r2.options, r2.settings)
+	must(t, err)
+	defer second.Close()
+	if st := second.Status(ctx); st.Timeline != 2 || st.Role != RoleReplica {
+		t.Errorf("%+v with %+v", st, st.Control)
+	}
+}

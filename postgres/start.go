@@ -105,6 +105,19 @@ func (s *Server) prepare(ctx context.Context, up Upstream, control *Control) (st
 	if err != nil {
 		return start{}, err
 	}
+	restoring, err := s.restoring()
+	if err != nil {
+		return start{}, err
+	}
+	if restoring && control == nil {
+		if recovery, err = s.keptConf(settings, major); err != nil {
+			return start{}, err
+		}
+		// Without it the limits of the server that was backed up don't matter.
+		if action := recovery["recovery_target_action"]; action == "promote" || s.keepsAutoConf(settings) {
+			c.args = append(c.args, "hot_standby=off")
+		}
+	}
 	if _, err := s.writeConfig(settings, c.file, recovery); err != nil {
 		return start{}, fmt.Errorf("write the configuration: %w", err)
 	}

@@ -14,7 +14,6 @@ func sentence(w http.ResponseWriter, status int, text string) {
 
 // bare answers with a status and nothing else.
 func bare(w http.ResponseWriter, status int) {
-	deadline(w)
 	w.WriteHeader(status)
 }
 
@@ -40,7 +39,6 @@ func errorPage(w http.ResponseWriter, status int, message string) {
 }
 
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
-	deadline(w)
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that is gone can't be told so

@@ -12,8 +12,8 @@ import (
 // readObject reads the JSON object that a request carries. Where it may be
 // missing, an absent one is an empty object. On anything else it answers the
 // request itself and returns false.
-func readObject(w http.ResponseWriter, r *http.Request, optional bool) (map[string]any, bool) {
-	text, ok := readBody(w, r, optional)
+func (s *Server) readObject(w http.ResponseWriter, r *http.Request, optional bool) (map[string]any, bool) {
+	text, ok := s.readBody(w, r, optional)
 	if !ok {
 		return nil, false
 	}
@@ -33,7 +33,7 @@ func readObject(w http.ResponseWriter, r *http.Request, optional bool) (map[stri
 	return values, true
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, optional bool) ([]byte, bool) {
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, optional bool) ([]byte, bool) {
 	// Once the body was in time its deadline mustn't end a long command: what
 	// waits for the end of the connection would take it for one.
 	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }()
@@ -54,5 +54,6 @@ func readBody(w http.ResponseWriter, r *http.Request, optional bool) ([]byte, bo
 		errorPage(w, http.StatusBadRequest, "")
 		return nil, false
 	}
+	s.room.working(r.Context())
 	return text, true
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,8 @@ type ClientOptions struct {
 	CAFile            string // PEM; empty: the system's
 	CertFile, KeyFile string // PEM, read at each connection
 	// Insecure doesn't check the server's certificate, as members do among
-	// themselves. With CertFile its authority is checked, its host name isn't.
+	// themselves: an election must not fail for a certificate. With both CAFile
+	// and CertFile its authority is checked, and only its host name isn't.
 	Insecure bool
 	Release  string // of the program
 }
@@ -62,6 +64,9 @@ func (o ClientOptions) tls() (*tls.Config, error) {
 	if o.CertFile == "" {
 		return c, nil
 	}
+	if o.Insecure && o.CAFile != "" {
+		c.VerifyConnection = func(s tls.ConnectionState) error { return verifyAuthority(s, c.RootCAs) }
+	}
 	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile}
 	if pair.keyFile == "" {
 		pair.keyFile = o.CertFile
@@ -71,6 +76,19 @@ func (o ClientOptions) tls() (*tls.Config, error) {
 	}
 	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.get(nil) }
 	return c, nil
+}
+
+// verifyAuthority checks who signed a server's certificate and not for which name.
+func verifyAuthority(s tls.ConnectionState, roots *x509.CertPool) error {
+	if len(s.PeerCertificates) == 0 {
+		return errors.New("the server has no certificate")
+	}
+	between := x509.NewCertPool()
+	for _, c := range s.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between})
+	return err
 }
 
 // Reply is a member's answer.

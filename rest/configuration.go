@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/regent-ha/regent/dcs"
@@ -26,7 +27,7 @@ func (s *Server) config(w http.ResponseWriter, r *http.Request) {
 
 // patchConfig answers PATCH /config.
 func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request) {
-	patch, ok := readObject(w, r, false)
+	patch, ok := s.readObject(w, r, false)
 	if !ok {
 		return
 	}
@@ -52,7 +53,7 @@ func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request) {
 // putConfig answers PUT /config: the body becomes the configuration whatever
 // there was.
 func (s *Server) putConfig(w http.ResponseWriter, r *http.Request) {
-	body, ok := readObject(w, r, false)
+	body, ok := s.readObject(w, r, false)
 	if !ok {
 		return
 	}
@@ -106,8 +107,8 @@ func problems(values map[string]any) []string {
 	return strings.Split(err.Error(), "\n")
 }
 
-// plain gives numbers of a decoded body the types that the store's documents
-// have, so that equal values are equal.
+// plain gives numbers of a decoded body the types that dcs.Configuration has, so
+// that equal values are equal.
 func plain(values map[string]any) map[string]any {
 	out := make(map[string]any, len(values))
 	for name, v := range values {
@@ -130,7 +131,7 @@ func plainValue(v any) any {
 		if n, err := v.Int64(); err == nil {
 			return int(n)
 		}
-		if f, err := v.Float64(); err == nil {
+		if f, err := v.Float64(); err == nil && strconv.FormatFloat(f, 'g', -1, 64) == v.String() {
 			return f
 		}
 	}

@@ -29,7 +29,7 @@ func (s *Server) failsafe(w http.ResponseWriter, _ *http.Request) {
 // pledge answers POST /failsafe: a leader that has lost the store asks us to
 // stay in our place.
 func (s *Server) pledge(w http.ResponseWriter, r *http.Request) {
-	text, ok := readBody(w, r, false)
+	text, ok := s.readBody(w, r, false)
 	if !ok {
 		return
 	}

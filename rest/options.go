@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/ha"
@@ -32,6 +33,9 @@ type Options struct {
 	Headers      map[string]string // of every answer
 	TLSHeaders   map[string]string // of every answer over TLS, over Headers
 	ServerTokens string            // original (default), productonly or minimal: what the header Server tells
+
+	HandshakeTimeout time.Duration // for the handshake and a request's header; 0: 5 s
+	RequestTimeout   time.Duration // for the whole of a request, and for the client to take the answer; 0: 10 s
 
 	Clock  clock.Clock  // that leases are counted on; nil: clock.System()
 	Logger *slog.Logger // nil: discards
@@ -81,6 +85,12 @@ func (o *Options) check() error {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System()
+	}
+	if o.HandshakeTimeout <= 0 {
+		o.HandshakeTimeout = defaultHandshakeTimeout
+	}
+	if o.RequestTimeout <= 0 {
+		o.RequestTimeout = defaultRequestTimeout
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

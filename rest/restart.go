@@ -26,7 +26,7 @@ type restartRequest struct {
 
 // restart answers POST /restart, once the server is up again.
 func (s *Server) restart(w http.ResponseWriter, r *http.Request) {
-	body, ok := readObject(w, r, true)
+	body, ok := s.readObject(w, r, true)
 	if !ok {
 		return
 	}
@@ -143,7 +143,7 @@ const reinitializeTimeout = 30 * time.Second
 
 // reinitialize answers POST /reinitialize.
 func (s *Server) reinitialize(w http.ResponseWriter, r *http.Request) {
-	body, ok := readObject(w, r, true)
+	body, ok := s.readObject(w, r, true)
 	if !ok {
 		return
 	}

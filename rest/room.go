@@ -1,20 +1,30 @@
 package rest
 
 import (
+	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 )
 
 // room bounds the number of connections. At the limit the one that has been
-// without a request for the longest makes room for a new one, so that clients
-// that say nothing keep nobody out.
+// without a whole request for the longest makes room for a new one, so that
+// clients that say nothing, or never come to an end, keep nobody out.
 type room struct {
 	limit int
 
 	mu      sync.Mutex
 	open    int
-	waiting []net.Conn // new and idle ones, the longest waiting first
+	waiting []net.Conn // those that we owe nothing, the longest waiting first
+}
+
+type connKey struct{}
+
+// remember is http.Server's ConnContext.
+func (r *room) remember(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
 }
 
 // changed is http.Server's ConnState.
@@ -22,17 +32,26 @@ func (r *room) changed(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if victim := r.enter(c); victim != nil {
-			_ = victim.Close()
+			cut(victim)
 		}
-	case http.StateActive:
-		r.leave(c, 0)
 	case http.StateIdle:
 		r.mu.Lock()
 		r.waiting = append(r.waiting, c)
 		r.mu.Unlock()
 	case http.StateClosed, http.StateHijacked:
-		r.leave(c, 1)
+		r.mu.Lock()
+		r.open--
+		r.forget(c)
+		r.mu.Unlock()
 	}
+}
+
+// working says that the request in ctx is there as a whole.
+func (r *room) working(ctx context.Context) {
+	c, _ := ctx.Value(connKey{}).(net.Conn)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(c)
 }
 
 // enter counts a new connection and returns the one to close for it, which is
@@ -50,15 +69,23 @@ func (r *room) enter(c net.Conn) (victim net.Conn) {
 	return victim
 }
 
-// leave takes c from those that wait, and counts it as closed or not.
-func (r *room) leave(c net.Conn, closed int) {
+func (r *room) forget(c net.Conn) {
+	if i := slices.Index(r.waiting, c); i >= 0 {
+		r.waiting = slices.Delete(r.waiting, i, i+1)
+	}
+}
+
+// count is how many connections are open.
+func (r *room) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.open -= closed
-	for i, w := range r.waiting {
-		if w == c {
-			r.waiting = append(r.waiting[:i:i], r.waiting[i+1:]...)
-			return
-		}
+	return r.open
+}
+
+// cut closes a connection without a word: one of TLS would wait for its client.
+func cut(c net.Conn) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
 	}
+	_ = c.Close()
 }

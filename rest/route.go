@@ -3,7 +3,6 @@ package rest
 import (
 	"net/http"
 	"strings"
-	"time"
 )
 
 // route is what one method does on one first element of the path.
@@ -46,7 +45,10 @@ func (s *Server) table() map[string]route {
 // serve dispatches by method and first element of the path: GET /metrics/x is
 // GET /metrics.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	deadline(w)
+	w = newBounded(w, s.o.RequestTimeout)
+	if r.ContentLength == 0 {
+		s.room.working(r.Context())
+	}
 	s.header(w, r)
 	first, _, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/")
 	route, ok := s.routes[r.Method+" "+first]
@@ -84,10 +86,4 @@ func (s *Server) product() string {
 		return "Patroni/" + formatVersion
 	}
 	return "regent/" + s.o.Release
-}
-
-// deadline bounds the time that a client has to take what is about to be
-// written. No answer as a whole can have one: some take minutes to come.
-func deadline(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 }

@@ -15,13 +15,12 @@ import (
 
 // Bounds of one connection.
 const (
-	headerTimeout = 5 * time.Second // handshake and header of a request
-	bodyTimeout   = 10 * time.Second
-	answerTimeout = 10 * time.Second // for the client to take the answer
-	idleTimeout   = 60 * time.Second
-	headerBytes   = 32 << 10
-	bodyBytes     = 1 << 20
-	connections   = 1000
+	defaultHandshakeTimeout = 5 * time.Second
+	defaultRequestTimeout   = 10 * time.Second
+	idleTimeout             = time.Minute
+	headerBytes             = 32 << 10
+	bodyBytes               = 1 << 20
+	connections             = 1000
 )
 
 // Server is the REST API of one member.
@@ -34,6 +33,7 @@ type Server struct {
 	http     *http.Server
 	routes   map[string]route
 	access   access
+	room     room
 	fresh    refresher
 	metrics  http.Handler
 	started  clock.Instant
@@ -51,7 +51,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, agent: o.Agent, clock: o.Clock, log: o.Logger, started: o.Clock.Now()}
+	s := &Server{o: o, agent: o.Agent, clock: o.Clock, log: o.Logger, started: o.Clock.Now(), room: room{limit: connections}}
 	s.ended, s.end = context.WithCancel(context.Background())
 	if s.access, err = newAccess(o); err != nil {
 		return nil, err
@@ -62,16 +62,16 @@ func New(o Options) (*Server, error) {
 	if s.listener, err = config.Listen(context.Background(), "tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("rest: listen: %w", err)
 	}
-	room := &room{limit: connections}
 	s.http = &http.Server{
 		Handler:                      http.HandlerFunc(s.serve),
 		TLSConfig:                    tlsConfig,
-		ReadHeaderTimeout:            headerTimeout,
-		ReadTimeout:                  bodyTimeout,
+		ReadHeaderTimeout:            o.HandshakeTimeout,
+		ReadTimeout:                  o.RequestTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               headerBytes,
 		DisableGeneralOptionsHandler: true,
-		ConnState:                    room.changed,
+		ConnState:                    s.room.changed,
+		ConnContext:                  s.room.remember,
 		BaseContext:                  func(net.Listener) context.Context { return s.ended },
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		TLSNextProto:                 map[string]func(*http.Server, *tls.Conn, http.Handler){}, // no HTTP/2

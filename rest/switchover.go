@@ -49,7 +49,7 @@ func (s *Server) failover(w http.ResponseWriter, r *http.Request) { s.change(w, 
 // change answers POST /switchover and POST /failover. Any member can take them:
 // the request is written to the store, where the leader finds it.
 func (s *Server) change(w http.ResponseWriter, r *http.Request, what action) {
-	body, ok := readObject(w, r, false)
+	body, ok := s.readObject(w, r, false)
 	if !ok {
 		return
 	}

@@ -126,7 +126,7 @@ func (d *daemon) run(ctx context.Context) error {
 		RemoveOnDivergedTimelines: effective.PostgreSQL.RemoveOnDivergedTimelines,
 		RemoveOnRewindFailure:     effective.PostgreSQL.RemoveOnRewindFailure,
 		Notes:                     notes,
-		Hooks:                     ha.Hooks{RoleChanged: d.roleChanged},
+		Hooks:                     ha.Hooks{Server: d.callback},
 		Logger:                    d.log,
 	})
 	if err != nil {
@@ -218,8 +218,8 @@ func (d *daemon) reconfigure(dynamic map[string]any, floors ha.Floors) (ha.Setti
 	return effective.Cluster, &effective.PostgreSQL, nil
 }
 
-func (d *daemon) roleChanged(role postgres.Role) {
-	d.server.Callback("on_role_change", string(role))
+func (d *daemon) callback(e ha.Event, role string) {
+	d.server.Callback(string(e), role)
 }
 
 // newClusterConfig is what a cluster that this member makes begins with.

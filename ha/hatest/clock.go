@@ -90,6 +90,9 @@ func (c *hostClock) NewTimer(at clock.Instant) clock.Timer {
 		}
 		c.world.at(c.when(at), "", func() {
 			if !t.ended() {
+				if owner != nil {
+					c.world.trace.add(c.world.time(), owner.node.name+" timer")
+				}
 				owner.deliver(fire)
 			}
 		})

@@ -1,0 +1,136 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/dcs/etcd"
+)
+
+// Lab is one cluster.
+type Lab struct {
+	Dir   string
+	Store *Store
+	Nodes []*Node // by name
+
+	options  Options
+	log      *slog.Logger
+	watcher  *watcher
+	observer *dcs.Client
+	secrets  secrets
+	programs []string // whose processes on Dir are ours to end
+
+	closing sync.Once
+	closed  error
+}
+
+// secrets are the passwords of the lab's roles.
+type secrets struct{ superuser, replication, rewind string }
+
+// New makes a lab: its directory, its links, the nodes' configurations. Nothing
+// but the lab's watcher runs until Start.
+func New(o Options) (*Lab, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ours := o.Dir == ""
+	if ours {
+		o.Dir, err = os.MkdirTemp("", "regent-lab-")
+	} else {
+		err = os.MkdirAll(o.Dir, 0o700)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lab: %w", err)
+	}
+	l := &Lab{
+		Dir: realPath(o.Dir), options: o, log: o.Logger,
+		secrets: secrets{rand.Text(), rand.Text(), rand.Text()},
+	}
+	l.programs = []string{realPath(o.Agent[0]), realPath(o.PostgresBin)}
+	if l.watcher, err = watch(l.Dir, l.programs, ours, o.Output); err != nil {
+		return nil, err
+	}
+	if err := l.build(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// build makes the store and the nodes.
+func (l *Lab) build() error {
+	const perMember, perNode = 2, 2
+	addrs, err := freeAddresses(l.options.StoreMembers*perMember + l.options.Nodes*perNode)
+	if err != nil {
+		return err
+	}
+	forStore, forNodes := addrs[:l.options.StoreMembers*perMember], addrs[l.options.StoreMembers*perMember:]
+	l.Store = newStore(l, forStore)
+	for i := range l.options.Nodes {
+		n := &Node{Name: string(rune('a' + i)), SQLAddr: forNodes[i*perNode], APIAddr: forNodes[i*perNode+1], lab: l}
+		l.Nodes = append(l.Nodes, n)
+		if err := n.build(); err != nil {
+			return err
+		}
+	}
+	observer, err := etcd.Open(etcd.Options{
+		Endpoints: l.Store.Endpoints, Path: dcs.Path{Scope: l.options.Scope}, TTL: l.options.TTL,
+	})
+	if err != nil {
+		return err
+	}
+	l.observer = dcs.NewClient(observer, dcs.ClientOptions{})
+	return nil
+}
+
+// Start starts the store and then all agents, and returns when the cluster is
+// healthy.
+func (l *Lab) Start(ctx context.Context) error {
+	if err := l.Store.Start(ctx); err != nil {
+		return err
+	}
+	for _, n := range l.Nodes {
+		if err := n.StartAgent(); err != nil {
+			return err
+		}
+	}
+	_, err := l.WaitHealthy(ctx)
+	return err
+}
+
+// Node is the one of this name; nil: there is none.
+func (l *Lab) Node(name string) *Node {
+	for _, n := range l.Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// Close ends every process of the lab, and removes its directory if the lab made
+// it. It is idempotent.
+func (l *Lab) Close() error {
+	l.closing.Do(func() { l.closed = l.close() })
+	return l.closed
+}
+
+func (l *Lab) close() error {
+	for _, n := range l.Nodes {
+		n.close()
+	}
+	if l.observer != nil {
+		l.observer.Close()
+	}
+	err := end(l.Dir, l.programs)
+	if l.Store != nil {
+		l.Store.close()
+	}
+	return errors.Join(err, l.watcher.dismiss())
+}
