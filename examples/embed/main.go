@@ -103,7 +103,7 @@ func serve(ctx context.Context, store dcs.DCS, server *postgres.Server, peers *r
 		Settings: ha.DefaultSettings(), NewCluster: []byte(`{"loop_wait": 5}`),
 		Rewind: true, UseSlots: true, Logger: log,
 		Hooks: ha.Hooks{
-			RoleChanged: func(role postgres.Role) { log.Info("PostgreSQL is now " + string(role)) },
+			Server: func(e ha.Event, role string) { log.Info("PostgreSQL: " + string(e) + " as " + role) },
 			// What only the leader's program may do ends with this context, before the lease does.
 			Leading: func(ctx context.Context) { group.Go(func() { lead(ctx, log) }) },
 			Cycle:   func(d ha.Decision) { log.Debug(d.Reason, "rule", d.Rule, "actions", d.Actions) },

@@ -26,16 +26,16 @@ func TestTwoMembersSwitch(t *testing.T) {
 			"-data", filepath.Join(dir, "data"), "-listen", testenv.Addr(t), "-api", testenv.Addr(t))
 	}
 	a := run("a")
-	a.WaitFor(t, limit, `PostgreSQL is now primary`)
+	a.WaitFor(t, limit, `PostgreSQL: .* as primary`)
 	a.WaitFor(t, limit, `INFO leads`)
 	b := run("b")
-	b.WaitFor(t, limit, `PostgreSQL is now replica`)
+	b.WaitFor(t, limit, `PostgreSQL: .* as replica`)
 	b.WaitFor(t, limit, `following a leader`)
 
 	a.Interrupt()
 	a.WaitFor(t, limit, `leads no more`)
 	a.WaitEnd(t, limit)
-	b.WaitFor(t, limit, `PostgreSQL is now primary`)
+	b.WaitFor(t, limit, `PostgreSQL: .* as primary`)
 	b.Interrupt()
 	b.WaitEnd(t, limit)
 }

@@ -45,8 +45,9 @@ var mayImport = map[string][]string{
 	"internal/tcpproxy": {},
 	"internal/testenv":  {"internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc"},
 	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy", "internal/testenv",
+		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
-	"internal/demo":     {"internal/lab"},
+	"internal/demo":     {"clock", "internal/lab"},
 	"internal/repotest": {},
 
 	// An example shows what one needs for it.

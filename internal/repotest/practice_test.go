@@ -9,7 +9,7 @@ import (
 
 // isTestCode says whether only tests use f.
 func isTestCode(f *sourceFile) bool {
-	return f.Test || strings.HasSuffix(f.Dir, "test") || f.Dir == "internal/testenv" || f.Dir == "internal/lab"
+	return f.Test || strings.HasSuffix(f.Dir, "test") || f.Dir == "internal/testenv"
 }
 
 // TestNothingIsSkipped: a server or a program that is missing fails a test.

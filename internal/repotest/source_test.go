@@ -83,6 +83,9 @@ func walk(visit func(path string) error) error {
 		if err != nil || path == "." {
 			return err
 		}
+		if e.Name() == ".git" { // a file in a worktree
+			return nil
+		}
 		if !e.IsDir() {
 			return visit(filepath.ToSlash(path))
 		}
