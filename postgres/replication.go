@@ -128,7 +128,6 @@ const (
 	duplicateObject   = "42710"
 	undefinedObject   = "42704"
 	objectInUse       = "55006"
-	notInPrerequisite = "55000" // object_not_in_prerequisite_state
 	undefinedFile     = "58P01"
 )
 
