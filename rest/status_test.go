@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/ha"
+	"github.com/regent-ha/regent/internal/testenv"
 	"github.com/regent-ha/regent/postgres"
 )
 
@@ -154,10 +156,10 @@ func TestRefreshIsBounded(t *testing.T) {
 
 func eventually(t *testing.T, check func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !check(); {
-		if time.Now().After(deadline) {
-			t.Fatal("it didn't happen within 10 s")
+	testenv.Eventually(t, 10*time.Second, "what the test is about", func() error {
+		if check() {
+			return nil
 		}
-		time.Sleep(time.Millisecond)
-	}
+		return errors.New("not yet")
+	})
 }
