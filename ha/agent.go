@@ -108,7 +108,8 @@ type Agent struct {
 	watched      watched
 	lastSystemID string
 	said         string
-	shrunk       bool // the TTL became smaller since the last renewal
+	failing      map[string]bool // kinds of actions whose failure was said
+	shrunk       bool            // the TTL became smaller since the last renewal
 
 	office   office
 	fencing  fencing
@@ -167,9 +168,10 @@ func New(c Config) (*Agent, error) {
 	}
 	a := &Agent{
 		cfg: c, clock: c.Clock, log: c.Logger, settings: c.Settings,
-		client: dcs.NewClient(c.DCS, dcs.ClientOptions{Clock: c.Clock}),
-		wake:   make(chan struct{}, 1),
-		seen:   map[string]clock.Instant{},
+		client:  dcs.NewClient(c.DCS, dcs.ClientOptions{Clock: c.Clock}),
+		wake:    make(chan struct{}, 1),
+		seen:    map[string]clock.Instant{},
+		failing: map[string]bool{},
 	}
 	a.office.init(a)
 	a.jobs.init(a)

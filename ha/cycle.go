@@ -20,6 +20,9 @@ func (a *Agent) cycle(ctx context.Context) (clock.Instant, error) {
 		v = a.observe(ctx, true)
 		d = decide(v)
 	}
+	if ctx.Err() != nil {
+		return 0, nil // what couldn't be seen for that reason says nothing
+	}
 	a.jobs.seen(v.Job)
 	a.report(v, d)
 	a.reload(ctx, v)

@@ -67,6 +67,8 @@ func remember(v view) memory {
 	}
 	if s.PID == 0 {
 		m.Following = ""
+	} else if m.Bootstrap && v.Term.held() {
+		m.Begun = true
 	}
 	m.Unwell = unwellSince(v)
 	if v.Store.readable() {
@@ -145,6 +147,8 @@ func rememberJob(v view, m memory) memory {
 		if failed {
 			m.Clones = m.Clones.failed(v.Now, v.Job.Err)
 		}
+	case jobRestart:
+		m.Following = "" // it may have been started while nobody led
 	case jobHandOver:
 		m.Handover.Stopped = !failed
 		m.Handover.Failed = v.Job.Err

@@ -177,6 +177,7 @@ type memory struct {
 	Handover   handover
 	Checked    checked
 	Bootstrap  bool // we are making a new cluster
+	Begun      bool // the server of the new cluster was started
 	Unwell     unwell
 	Starts     starts
 	Rewinds    tries

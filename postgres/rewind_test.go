@@ -373,7 +373,11 @@ func TestCompareRefuses(t *testing.T) {
 	if _, err := r.Compare(ctx, p.upstream()); err == nil {
 		t.Error("with a stopped server")
 	}
-	other := newReplicable(t, "x1", nil)
+	other := newServer(t, "x1", withRewind) // by an initdb of its own
+	must(t, other.Bootstrap(ctx))
+	must(t, other.StartPrimary(ctx, permit()))
+	other.await("primary", runs(RolePrimary))
+	must(t, other.PostBootstrap(ctx))
 	if _, err := r.Compare(ctx, other.upstream()); !errors.Is(err, ErrForeignSystem) {
 		t.Errorf("with another cluster: %v", err)
 	}

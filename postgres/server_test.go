@@ -258,9 +258,14 @@ func newStandby(t *testing.T, p *fixture, name string, change func(*Options, *Se
 	f := newServer(t, name, change)
 	ctx := testContext(t)
 	p.backup(f.options.DataDir)
-	must(t, f.StartStandby(ctx, p.upstream("")))
+	must(t, f.StartStandby(ctx, p.upstream()))
 	f.await("streaming", streams)
 	return f
+}
+
+// upstream is f for others.
+func (f *fixture) upstream() Upstream {
+	return Upstream{Name: f.options.Name, Host: "127.0.0.1", Port: f.port}
 }
 
 // backup makes dir a base backup of p.

@@ -47,7 +47,7 @@ func play(t *testing.T, seed uint64, trace io.Writer) {
 
 // TestDeterministic proves that a seed is one history.
 func TestDeterministic(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range number(t, "TWICE", 5) {
 		var first, second bytes.Buffer
 		for _, trace := range []*bytes.Buffer{&first, &second} {
 			synctest.Test(t, func(t *testing.T) {

@@ -172,7 +172,9 @@ func (d *door) stamp(l dcs.Lease, err error) dcs.Lease {
 
 // ReleaseLeader implements dcs.DCS.
 func (d *door) ReleaseLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) error {
-	d.process.node.released(l)
+	if !d.process.dead.Load() {
+		d.process.node.released(l)
+	}
 	_, err := call(ctx, d, "release", func() (struct{}, error) {
 		return struct{}{}, d.inner.ReleaseLeader(context.Background(), l, docs...)
 	})

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/internal/lab"
 	"github.com/regent-ha/regent/internal/testenv"
 )
@@ -61,6 +63,13 @@ func start(t *testing.T, o lab.Options) (*scene, *lab.Node) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s.must(s.Start(ctx))
+	s.until("the cluster to be finished", func(ctx context.Context) error {
+		c, err := s.Cluster(ctx)
+		if err == nil && !dcs.ValidSystemID(c.Initialize.SystemID) {
+			err = errors.New("the store doesn't name it yet")
+		}
+		return err
+	})
 	return s, s.leader()
 }
 

@@ -1,0 +1,41 @@
+package hatest
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// TestMutants breaks what keeps a cluster safe, one thing at a time: the
+// invariants must notice within some seeds.
+func TestMutants(t *testing.T) {
+	tests := []struct {
+		name   string
+		mutate func(*Options)
+		kinds  []string // of faults that the broken part is there for
+		broken string
+	}{
+		{"no fence", func(o *Options) { o.NoFence = true }, []string{"agent frozen", "agent killed"}, "accepts writes although its right to lead ended"},
+		{"lease stamped late", func(o *Options) { o.LeaseStampedLate = true }, []string{"network slow", "agent frozen", "agent killed"}, "accepts writes although its right to lead ended"},
+		{"no lag check", func(o *Options) { o.NoLagCheck = true }, []string{"isolated", "host lost", "replication cut"}, "more than maximum_lag_on_failover"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(40) {
+				o := Options{Seed: seed + 1}
+				test.mutate(&o)
+				var err error
+				synctest.Test(t, func(t *testing.T) { err = Chaos{Options: o, Kinds: test.kinds}.Run(t) })
+				if err != nil && strings.Contains(err.Error(), test.broken) {
+					t.Logf("seed %d: %v", seed+1, err)
+					return
+				}
+				if err != nil {
+					t.Logf("seed %d broke otherwise: %v", seed+1, err)
+				}
+			}
+			t.Errorf("no history breaks it: the invariants are blind")
+		})
+	}
+}
