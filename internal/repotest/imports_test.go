@@ -33,7 +33,8 @@ var mayImport = map[string][]string{
 		"github.com/knadh/koanf/", "go.yaml.in/yaml/v3"},
 
 	// Programs wire.
-	"cmd/regent":    {"clock", "config", "dcs", "fence", "ha", "postgres", "rest", "github.com/spf13/cobra"},
+	"cmd/regent": {"clock", "config", "dcs", "fence", "ha", "internal/demo", "internal/lab", "postgres", "rest",
+		"github.com/spf13/cobra"},
 	"cmd/regentctl": {"clock", "config", "dcs", "ha", "rest", "github.com/spf13/cobra", "go.yaml.in/yaml/v3"},
 
 	// Test kits for whoever builds on these packages.
@@ -44,10 +45,10 @@ var mayImport = map[string][]string{
 	"internal/value":    {},
 	"internal/tcpproxy": {},
 	"internal/testenv":  {"internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc"},
-	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy", "internal/testenv",
+	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy",
 		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
-	"internal/demo":     {"clock", "internal/lab"},
+	"internal/demo":     {"clock", "internal/lab", "golang.org/x/sys/unix"},
 	"internal/e2e":      {"clock", "dcs", "internal/lab"},
 	"internal/repotest": {},
 
@@ -118,9 +119,9 @@ func allows(allowed []string, imported string) bool {
 	})
 }
 
-// TestUnsafe keeps what steps around the language, and what has a better
-// successor, out of the tree.
-func TestUnsafe(t *testing.T) {
+// TestUnwanted keeps what steps around the language, what has a better
+// successor, and what is for tests alone out of the rest.
+func TestUnwanted(t *testing.T) {
 	for _, f := range sources(t) {
 		for _, i := range f.AST.Imports {
 			switch imported, _ := strconv.Unquote(i.Path.Value); imported {
@@ -129,6 +130,10 @@ func TestUnsafe(t *testing.T) {
 					continue // a program of a few lines
 				}
 				t.Errorf("%s: %s is not used here", f.position(i), path.Base(imported))
+			case "testing", "testing/synctest", module + "/internal/testenv":
+				if !isTestCode(f) {
+					t.Errorf("%s: %s is for tests alone", f.position(i), imported)
+				}
 			}
 		}
 	}
