@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/regent-ha/regent/internal/jsontext"
 )
 
 // ClientOptions say how other members are asked. The zero value asks over plain
@@ -135,7 +137,7 @@ const answerBytes = 4 << 20
 func (c *Client) request(ctx context.Context, method string, target *url.URL, body any) (*http.Request, error) {
 	var reader io.Reader = http.NoBody
 	if body != nil {
-		text, err := jsonText(body)
+		text, err := jsontext.Encode(body)
 		if err != nil {
 			return nil, fmt.Errorf("rest: %s %s: %w", method, target, err)
 		}
