@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/regent-ha/regent/internal/jsontext"
 )
@@ -25,7 +26,8 @@ type ClientOptions struct {
 	// themselves: an election must not fail for a certificate. With both CAFile
 	// and CertFile its authority is checked, and only its host name isn't.
 	Insecure bool
-	Release  string // of the program
+	Dial     time.Duration // for a connection; 0: as long as the request may take
+	Release  string        // of the program
 }
 
 // Client asks members by their REST API. It is ha.Peers.
@@ -43,7 +45,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	}
 	transport := &http.Transport{
 		// No proxy: a member is asked where it says that it is.
-		DialContext:       (&net.Dialer{}).DialContext,
+		DialContext:       (&net.Dialer{Timeout: o.Dial}).DialContext,
 		TLSClientConfig:   config,
 		DisableKeepAlives: true,
 		TLSNextProto:      map[string]func(string, *tls.Conn) http.RoundTripper{}, // no HTTP/2
@@ -118,7 +120,7 @@ func (c *Client) Send(ctx context.Context, method, apiURL, path string, body any
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return Reply{}, fmt.Errorf("rest: %s: %w", method, &transportError{unquoted(err)})
+		return Reply{}, fmt.Errorf("rest: %s %w", method, &transportError{unquoted(err)})
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, answerBytes+1))
