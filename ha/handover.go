@@ -42,7 +42,8 @@ func (s succession) why() string {
 const refusalStands = 200 * time.Millisecond
 
 // successors finds the members that could lead after us, by answers no older
-// than a round. With a name it looks at that member alone.
+// than a round. With a name it looks at that member alone. What an operator asks
+// for isn't judged by answers from before it was asked.
 func successors(v view, only string) succession {
 	result := succession{}
 	for _, m := range v.Store.Cluster.Members {
@@ -61,7 +62,7 @@ func successors(v view, only string) succession {
 		case p.awaited():
 			result.verdicts = append(result.verdicts, Verdict{Member: m.Name, Reason: "silent"})
 			continue
-		case p.Answered.IsZero() || v.Now.Sub(p.Answered) > electionRound:
+		case p.Answered.IsZero() || v.Now.Sub(p.Answered) > electionRound || p.Asked.Before(v.Memory.Requested.Since):
 			result.ask = append(result.ask, m)
 			result.wait = true
 			result.until = clock.Earliest(result.until, v.Now.Add(peerSilence))

@@ -144,6 +144,9 @@ func (s *scene) failover(w words) {
 		f.ScheduledAt = s.v.Wall.Add(d)
 	}
 	s.v.Store.Cluster.Failover = f
+	if !w.has("new") {
+		s.v.Memory.Requested = requested{Version: f.Version, Since: s.v.Now.Add(-50 * time.Millisecond)}
+	}
 }
 
 func (s *scene) history(w words) {
