@@ -140,22 +140,28 @@ type DCS interface {
 	// the key to a new grant.
 	UpdateLeader(ctx context.Context, l Lease, docs ...Write) (Lease, error)
 	// ReleaseLeader ends exactly l, never a later grant of the same name. From
-	// the moment it is sent l counts as ended, whatever the answer.
+	// the moment it is sent l counts as ended, whatever the answer. A doc whose
+	// Prev doesn't match is ErrConflict: l has ended, no doc is written. ErrLost:
+	// l held the key no more.
 	ReleaseLeader(ctx context.Context, l Lease, docs ...Write) error
 	// ResumeLeader lets a restarted agent go on with the grant that it wrote
 	// down. Else ErrLost.
 	ResumeLeader(ctx context.Context, id string) (Lease, error)
-	// Touch publishes this member; its entry vanishes unless touched again
-	// within the TTL. It never extends the leader's lease.
+	// Touch publishes this member under the name of the handle; its entry
+	// vanishes unless touched again within the TTL. It never extends the leader's
+	// lease.
 	Touch(ctx context.Context, m Member) error
 	// Put and Delete are for documents that any member may write (config,
-	// failover, initialize), under a condition. Else ErrConflict.
+	// failover, initialize), under a condition. Else ErrConflict. Deleting an
+	// absent key is a success unless prev names a version.
 	Put(ctx context.Context, w Write) (Version, error)
 	Delete(ctx context.Context, key Key, prev Version) error
 	// RemoveCluster deletes everything under the cluster's path.
 	RemoveCluster(ctx context.Context) error
-	// Watch signals that a Read may show news: a hint, never data. Hints merge.
-	// It also fires after each reconnect; the channel closes only when ctx ends.
+	// Watch signals that a Read may show news: a hint, never data. Hints that
+	// nobody took merge. It fires when the watch first stands, so that nothing is
+	// missed between a Read and it, and after each reconnect. The channel closes
+	// only when ctx ends.
 	Watch(ctx context.Context) <-chan struct{}
 	// SetTTL holds from the next grant on; it never lengthens a Lease already
 	// handed out and never gives the key up.

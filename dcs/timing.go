@@ -32,7 +32,7 @@ const (
 	maxDrift    = 100 // two clocks' rates differ by one part in this at most
 	killParts   = 40  // from the kill to the end
 	stepParts   = 12  // between failsafe, timer, fast and kill
-	minKill     = 200 * time.Millisecond
+	minKill     = 400 * time.Millisecond
 	maxKill     = 500 * time.Millisecond
 	minStep     = 400 * time.Millisecond
 	maxStep     = 2 * time.Second

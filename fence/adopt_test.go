@@ -33,7 +33,7 @@ func TestAdoptedServerHasTheDeadlineOfTheLeaseFile(t *testing.T) {
 	n := newNode(t)
 	pid := n.byHand()
 	n.answers(false)
-	a := n.arm(41, "A", 2*time.Second, 2*time.Second)
+	a := n.arm(41, "A", 4*time.Second, 4*time.Second)
 	n.record(a, nil)
 	n.connect()
 	if s := n.state(); s.Arm != a || s.Number != 41 || s.Postmaster != pid || s.Server != Writable {
@@ -71,7 +71,7 @@ func TestLeaseFileThatProvesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t)
-			n.RetryTimeout = 500 * time.Millisecond
+			n.RetryTimeout = 2 * time.Second
 			pid := n.byHand()
 			n.answers(false)
 			n.record(n.arm(41, "A", time.Minute, time.Minute), change)
@@ -90,14 +90,14 @@ func TestLeaseFileThatProvesNothing(t *testing.T) {
 
 func TestAdoptedServerThatIsHeldLives(t *testing.T) {
 	n := newNode(t)
-	n.RetryTimeout = 500 * time.Millisecond
+	n.RetryTimeout = 2 * time.Second
 	n.byHand()
 	n.answers(false)
 	g := n.connect()
 	if err := g.Hold(soon(t), 1); err != nil {
 		t.Fatal(err)
 	}
-	until(n.now().Add(2 * time.Second))
+	until(n.now().Add(n.RetryTimeout + 2*adoptedGrace))
 	if s := n.state(); !s.Held || s.Server != Writable || s.Fired {
 		t.Fatalf("state is %+v", s)
 	}
@@ -119,10 +119,10 @@ func TestGuardAndAgentKilledTogether(t *testing.T) {
 	first.Process.Kill()
 	first.Wait()
 	g := n.connect()
-	a := n.arm(1, "A", 3*time.Second, 3*time.Second)
-	n.record(a, nil)
-	pid := n.lead(g, a)
+	pid := n.lives(g)
 	w := n.writers(2)
+	a := n.shorten(g, 2, 4*time.Second, 4*time.Second)
+	n.record(a, nil)
 	syscall.Kill(pid, syscall.SIGSTOP)
 	syscall.Kill(n.guardPID(), syscall.SIGKILL)
 	<-g.Lost()

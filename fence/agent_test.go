@@ -45,7 +45,7 @@ func agentProgram() {
 func (n *node) agent(a *Arm) (cmd *exec.Cmd, said string) {
 	n.Helper()
 	o := n.Options
-	o.Logger, o.Clock = nil, nil
+	o.Logger = nil
 	text, err := json.Marshal(o)
 	if err != nil {
 		n.Fatal(err)

@@ -56,10 +56,10 @@ func TestServerOutlivesTheAgentUntilItsDeadline(t *testing.T) {
 	first.Process.Kill()
 	first.Wait()
 	g := n.connect()
-	a := n.arm(1, "A", 3*time.Second, 3*time.Second)
-	n.lead(g, a)
-	g.Close()
+	n.lives(g)
 	w := n.writers(1)
+	a := n.shorten(g, 2, 2*time.Second, 2*time.Second)
+	g.Close()
 	until(a.Kill)
 	n.gone()
 	if early := a.Kill.Sub(w.lastReply()); early > late {
@@ -100,7 +100,7 @@ func TestOneDirectoryUnderTwoNames(t *testing.T) {
 	// And guards don't even need to agree on the run directory.
 	n.connect()
 	other.RunDir = n.RunDir + "2"
-	short, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	short, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	if _, err := Connect(short, other); err == nil || !strings.Contains(err.Error(), "another guard holds") {
 		t.Errorf("a second guard with another run directory: %v", err)

@@ -17,7 +17,6 @@ import (
 // be used by many goroutines; each ends with its context. An error that is no
 // RefusedError leaves open whether the guard did what it was asked.
 type Guard struct {
-	place place
 	conn  *net.UnixConn
 	lost  chan struct{}
 	child atomic.Int64 // the guard's pid, if this process started it

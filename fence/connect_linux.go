@@ -32,23 +32,25 @@ func Connect(ctx context.Context, o Options) (*Guard, error) {
 	}
 	hello := request{Verb: verbHello, Protocol: protocolVersion, Kill: o.OnFenced == OnFencedKill}
 	var child int
-	for {
+	var before error // why an earlier round came to nothing
+	for rest := 20 * time.Millisecond; ; rest = min(2*rest, time.Second) {
 		g, err := dial(ctx, p, hello)
 		if err == nil {
 			g.child.Store(int64(child))
+			return g, nil
 		}
 		if !noGuard(err) {
-			return g, wrap("connect to the guard", err)
+			return nil, wrap("connect to the guard", after(before, err))
 		}
 		// One that is being started by another holds the lock and has no socket
 		// yet, and one that ends has no socket any more: then this fails, and the
 		// next round finds out.
 		child, err = startGuard(ctx, o, p)
 		if errors.Is(err, errLocked) {
-			err = pause(ctx, err)
+			before, err = err, pause(ctx, rest)
 		}
 		if err != nil {
-			return nil, wrap("start the guard", err)
+			return nil, wrap("start the guard", after(before, err))
 		}
 	}
 }
@@ -78,11 +80,19 @@ func noGuard(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, ErrLost)
 }
 
-func pause(ctx context.Context, why error) error {
+// after is err, and what had gone wrong before if something had.
+func after(before, err error) error {
+	if before == nil {
+		return err
+	}
+	return fmt.Errorf("%w; then: %w", before, err)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
-		return fmt.Errorf("%w, and doesn't answer: %w", why, context.Cause(ctx))
-	case <-time.After(20 * time.Millisecond):
+		return context.Cause(ctx)
+	case <-time.After(d):
 		return nil
 	}
 }
@@ -92,7 +102,7 @@ func dial(ctx context.Context, p place, hello request) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{place: p, conn: conn.(*net.UnixConn), lost: make(chan struct{}), waiting: map[uint64]chan response{}}
+	g := &Guard{conn: conn.(*net.UnixConn), lost: make(chan struct{}), waiting: map[uint64]chan response{}}
 	if cred, err := peerOf(g.conn); err != nil || int(cred.Uid) != os.Geteuid() {
 		conn.Close()
 		return nil, fmt.Errorf("the socket %s is user %d's, not ours: %w", p.socket(), cred.Uid, fs.ErrPermission)

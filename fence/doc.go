@@ -32,6 +32,8 @@
 //   - What may make the server writable goes through the guard: a writable start
 //     is a Launch, a promotion comes between an acknowledged Arm and its Fast.
 //   - Numbers of arms rise. A new agent goes on from State.Number.
+//   - A script that runs a server of its own on the data directory (a custom
+//     bootstrap) does so under Hold: without an arm it would be killed.
 //   - A service manager that stops the agent leaves the guard alone
 //     (KillMode=process with systemd), and the run directory stays.
 //

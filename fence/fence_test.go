@@ -95,15 +95,12 @@ func cmdline(pid int) string {
 // eventually polls until done, for at most 20 s.
 func eventually(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(20 * time.Second); ; {
+	testenv.Eventually(tb, 20*time.Second, what, func() error {
 		if done() {
-			return
+			return nil
 		}
-		if time.Now().After(end) {
-			tb.Fatalf("not within 20 s: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return errors.New("not yet")
+	})
 }
 
 func soon(tb testing.TB) context.Context {

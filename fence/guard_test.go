@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// late is more than the guard needs to kill on a busy machine.
-const late = 250 * time.Millisecond
+// late is more than guard and writers wait for a processor on a busy machine.
+const late = time.Second
 
 func TestNoWriteIsAcknowledgedAfterKill(t *testing.T) {
 	n := newNode(t)
 	g := n.connect()
 	// No time for the fast shutdown: the kill alone must do.
-	a := n.arm(1, "A", 3*time.Second, 3*time.Second)
-	n.lead(g, a)
+	n.lives(g)
 	w := n.writers(4)
+	a := n.shorten(g, 2, time.Second, time.Second)
 	until(a.Kill)
 	n.gone()
 	dead := n.now()
@@ -37,9 +37,9 @@ func TestNoWriteIsAcknowledgedAfterKill(t *testing.T) {
 func TestFastShutdownComesFirst(t *testing.T) {
 	n := newNode(t)
 	g := n.connect()
-	a := n.arm(1, "A", 2*time.Second, 5*time.Second)
-	n.lead(g, a)
+	n.lives(g)
 	w := n.writers(2)
+	a := n.shorten(g, 2, 200*time.Millisecond, 4*time.Second)
 	n.gone()
 	dead := n.now()
 	t.Logf("stopped %v after the order, last reply %v after it", dead.Sub(a.Fast), w.lastReply().Sub(a.Fast))
@@ -58,19 +58,20 @@ func TestFastShutdownComesFirst(t *testing.T) {
 func TestLastNumberSetsTheDeadline(t *testing.T) {
 	n := newNode(t)
 	g := n.connect()
-	pid := n.lead(g, n.arm(1, "A", time.Second, time.Second))
-	renewed := n.arm(3, "A", time.Minute, time.Minute)
+	pid := n.lives(g)
+	n.shorten(g, 2, time.Second, time.Second)
+	renewed := n.arm(4, "A", time.Minute, time.Minute)
 	if err := g.Arm(soon(t), renewed); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Arm(soon(t), n.arm(2, "A", 0, 0)); reasonOf(err) != RefusedNumber {
+	if err := g.Arm(soon(t), n.arm(3, "A", 0, 0)); reasonOf(err) != RefusedNumber {
 		t.Errorf("an old number: %v", err)
 	}
 	until(n.now().Add(1500 * time.Millisecond))
 	if s := n.state(); s.Arm != renewed || s.Postmaster != pid || s.Server != Writable {
 		t.Fatalf("state is %+v", s)
 	}
-	sooner := n.arm(4, "A", 0, 0)
+	sooner := n.arm(5, "A", 0, 0)
 	if err := g.Arm(soon(t), sooner); err != nil {
 		t.Fatal(err)
 	}
@@ -83,15 +84,15 @@ func TestLastNumberSetsTheDeadline(t *testing.T) {
 func TestFrozenGuardFiresWhenItThaws(t *testing.T) {
 	n := newNode(t)
 	g := n.connect()
-	a := n.arm(1, "A", 4*time.Second, 4*time.Second)
-	n.lead(g, a)
+	n.lives(g)
 	w := n.writers(2)
+	a := n.shorten(g, 2, 2*time.Second, 2*time.Second)
 	guard := n.guardPID()
 	syscall.Kill(guard, syscall.SIGSTOP)
 	// The signal is on its way; a thread may still answer.
 	eventually(t, "the guard is frozen", func() bool { return allStopped(guard) })
 	renewed := make(chan error, 1)
-	go func() { renewed <- g.Arm(soon(t), n.arm(2, "A", time.Minute, time.Minute)) }()
+	go func() { renewed <- g.Arm(soon(t), n.arm(3, "A", time.Minute, time.Minute)) }()
 	until(a.Kill.Add(time.Second))
 	thawed := n.now()
 	syscall.Kill(guard, syscall.SIGCONT)
@@ -128,7 +129,8 @@ func TestDeadGuardEndsTheServer(t *testing.T) {
 func TestFireOutlivesTheGuard(t *testing.T) {
 	n := newNode(t)
 	g := n.connect()
-	n.lead(g, n.arm(7, "A", 500*time.Millisecond, 500*time.Millisecond))
+	n.lives(g)
+	n.shorten(g, 7, 0, 0)
 	eventually(t, "it fired", func() bool { s := n.state(); return s.Fired && !s.Killing })
 	latch := n.folder() + "/latch"
 	eventually(t, "the latch is on disk", func() bool { _, err := os.Stat(latch); return err == nil })
@@ -152,17 +154,18 @@ func TestFireOutlivesTheGuard(t *testing.T) {
 func TestWayBackAfterAFence(t *testing.T) {
 	n := newNode(t)
 	g := n.connect()
-	n.lead(g, n.arm(1, "A", 500*time.Millisecond, 500*time.Millisecond))
+	n.lives(g)
+	n.shorten(g, 2, 0, 0)
 	eventually(t, "it fired", func() bool { s := n.state(); return s.Fired && !s.Killing && n.has("standby.signal") })
 
-	if err := g.Arm(soon(t), n.arm(2, "B", time.Minute, time.Minute)); err != nil {
+	if err := g.Arm(soon(t), n.arm(3, "B", time.Minute, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	os.Remove(n.DataDir + "/standby.signal")
-	if _, err := g.Launch(soon(t), n.command(2)); reasonOf(err) != RefusedFenced {
+	if _, err := g.Launch(soon(t), n.command(3)); reasonOf(err) != RefusedFenced {
 		t.Errorf("start in place after a fence: %v", err)
 	}
-	if err := g.Disarm(soon(t), 3); err != nil {
+	if err := g.Disarm(soon(t), 4); err != nil {
 		t.Fatal(err)
 	}
 	n.write("standby.signal", "")
@@ -170,7 +173,7 @@ func TestWayBackAfterAFence(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.answers(true)
-	if err := g.Arm(soon(t), n.arm(4, "C", time.Minute, time.Minute)); err != nil {
+	if err := g.Arm(soon(t), n.arm(5, "C", time.Minute, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.exec("select pg_promote()"); err != nil {

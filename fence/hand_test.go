@@ -15,7 +15,8 @@ import (
 func fenced(t *testing.T) (*node, *Guard) {
 	n := newNode(t)
 	g := n.connect()
-	n.lead(g, n.arm(1, "A", 300*time.Millisecond, 300*time.Millisecond))
+	n.lives(g)
+	n.shorten(g, 2, 0, 0)
 	eventually(t, "it fired", func() bool { s := n.state(); return s.Fired && !s.Killing && n.has("standby.signal") })
 	return n, g
 }
@@ -115,13 +116,14 @@ func TestOthersAreLeftAlone(t *testing.T) {
 		syscall.Kill(-shell.Process.Pid, syscall.SIGKILL)
 		shell.Wait()
 	})
-	n.lead(g, n.arm(1, "A", 3*time.Second, 3*time.Second))
+	n.lives(g)
 	mark := filepath.Join(filepath.Dir(n.DataDir), "program")
 	// COPY TO PROGRAM stands for archive_command: a backend runs a shell. It
 	// ends by itself.
 	script := fmt.Sprintf("echo $$ >%[1]s; cat >/dev/null; i=0; while [ $i -lt 500 ] && [ ! -e %[1]s.end ]; do sleep 0.1; i=$((i+1)); done; touch %[1]s.done", mark)
 	go n.exec(fmt.Sprintf("copy (select 1) to program '%s'", strings.ReplaceAll(script, "'", "''")))
 	eventually(t, "the program runs", func() bool { text, _ := os.ReadFile(mark); return len(text) > 0 })
+	n.shorten(g, 2, 0, 0)
 	eventually(t, "it fired", func() bool { s := n.state(); return s.Fired && !s.Killing })
 	n.gone()
 	if _, err := readProcess(shell.Process.Pid); err != nil {

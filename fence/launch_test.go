@@ -151,9 +151,8 @@ func TestDirectoryMadeAnewIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.Chmod(n.DataDir, 0o700)
-	a := n.arm(1, "A", 3*time.Second, 3*time.Second)
-	n.lead(g, a)
-	until(a.Kill)
+	n.lives(g)
+	n.shorten(g, 2, 0, 0)
 	eventually(t, "it fired", func() bool { s := n.state(); return s.Fired && !s.Killing })
 	if n.left() > 0 {
 		t.Error("the server in the new directory lives")

@@ -167,6 +167,22 @@ func (n *node) lead(g *Guard, a Arm) (pid int) {
 	return pid
 }
 
+// lives has a primary that answers under grant "A", on arm 1, for long.
+func (n *node) lives(g *Guard) (pid int) {
+	n.Helper()
+	return n.lead(g, n.arm(1, "A", time.Hour, time.Hour))
+}
+
+// shorten arms grant "A" again.
+func (n *node) shorten(g *Guard, number uint64, fast, kill time.Duration) Arm {
+	n.Helper()
+	a := n.arm(number, "A", fast, kill)
+	if err := g.Arm(soon(n), a); err != nil {
+		n.Fatal(err)
+	}
+	return a
+}
+
 // byHand starts a server past the guard.
 func (n *node) byHand() int {
 	n.Helper()

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
-
-	"github.com/regent-ha/regent/clock"
 )
 
 // Mode is how much a member relies on its guard.
@@ -52,7 +50,6 @@ type Options struct {
 	OnFenced OnFenced
 
 	Logger *slog.Logger // nil: discards
-	Clock  clock.Clock  // nil: clock.System(); the guard itself always has the system's
 }
 
 // mainCalled is how Options without a Path know that a copy of this program
@@ -103,9 +100,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Clock == nil {
-		o.Clock = clock.System()
 	}
 	return o
 }

@@ -64,6 +64,13 @@ func (p process) executable() string {
 	return filepath.Base(strings.TrimSuffix(exe, " (deleted)"))
 }
 
+// exiting says whether it has given its memory back: it runs no more code of its
+// own, although it isn't a zombie yet.
+func (p process) exiting() bool {
+	_, err := os.Readlink("/proc/" + strconv.Itoa(p.pid) + "/exe")
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // workingDir follows the kernel's own reference: no path is looked up, and a
 // directory that was renamed or removed is found. A network file system isn't
 // asked.

@@ -84,6 +84,8 @@ func (s *scope) find() ([]member, error) {
 		ours, under := s.descent(p, all, isPostgres)
 		pg := isPostgres(p)
 		switch {
+		case ours && !pg && p.exiting():
+			continue
 		case ours && (pg || !under):
 		case pg && inOneOf(dirs, p):
 		default:

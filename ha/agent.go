@@ -108,16 +108,18 @@ type Agent struct {
 	watched      watched
 	lastSystemID string
 	said         string
-	shrunk       bool // the TTL became smaller since the last renewal
+	failing      map[string]bool // kinds of actions whose failure was said
+	shrunk       bool            // the TTL became smaller since the last renewal
 
-	office   office
-	fencing  fencing
-	jobs     jobs
-	peers    peerBook
-	pledged  pledgeBook
-	pledges  pledgeRounds
-	requests requests
-	reports  reports
+	office      office
+	fencing     fencing
+	jobs        jobs
+	checkpoints checkpoints
+	peers       peerBook
+	pledged     pledgeBook
+	pledges     pledgeRounds
+	requests    requests
+	reports     reports
 }
 
 // New checks c and returns an agent that does nothing before Run.
@@ -167,9 +169,10 @@ func New(c Config) (*Agent, error) {
 	}
 	a := &Agent{
 		cfg: c, clock: c.Clock, log: c.Logger, settings: c.Settings,
-		client: dcs.NewClient(c.DCS, dcs.ClientOptions{Clock: c.Clock}),
-		wake:   make(chan struct{}, 1),
-		seen:   map[string]clock.Instant{},
+		client:  dcs.NewClient(c.DCS, dcs.ClientOptions{Clock: c.Clock}),
+		wake:    make(chan struct{}, 1),
+		seen:    map[string]clock.Instant{},
+		failing: map[string]bool{},
 	}
 	a.office.init(a)
 	a.jobs.init(a)
@@ -190,6 +193,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel()
 	defer a.pledges.group.Wait()
 	defer a.peers.group.Wait()
+	defer a.checkpoints.group.Wait()
 	defer a.jobs.abandon()
 	defer a.office.endLeading()
 	defer cancel()

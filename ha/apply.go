@@ -59,6 +59,9 @@ func (a *Agent) do(ctx context.Context, v view, act action) error {
 			return err
 		}
 		return pg.Promote(ctx, permit.NotAfter)
+	case checkpoint:
+		a.checkpoints.start(ctx, a)
+		return nil
 	case nudge:
 		return pg.Nudge(ctx)
 	case syncSlots:
@@ -99,14 +102,21 @@ func (a *Agent) logAction(ctx context.Context, act action, err error) {
 	case touch, renew, ask, nudge, syncSlots, disarm:
 		level = slog.LevelDebug
 	}
+	kind := fmt.Sprintf("%T", act)
 	if err == nil {
+		delete(a.failing, kind)
 		a.log.Log(ctx, level, "done: "+act.String())
+		return
+	}
+	if a.failing[kind] {
+		a.log.Debug("failed again: "+act.String(), "error", err)
 		return
 	}
 	if errors.Is(err, dcs.ErrHeld) || errors.Is(err, dcs.ErrConflict) {
 		a.log.Info("refused: "+act.String(), "reason", err)
 		return
 	}
+	a.failing[kind] = true // said once, until it works again
 	a.log.Warn("failed: "+act.String(), "error", err)
 }
 

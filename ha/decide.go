@@ -67,6 +67,8 @@ func remember(v view) memory {
 	}
 	if s.PID == 0 {
 		m.Following = ""
+	} else if m.Bootstrap && v.Term.held() {
+		m.Begun = true
 	}
 	m.Unwell = unwellSince(v)
 	if v.Store.readable() {
@@ -94,6 +96,12 @@ func rememberCluster(v view, m memory) memory {
 		m.Rewinds = tries{}
 	} else if m.Handover.Done && c.Leader != nil && c.Leader.Name != v.Self.Name {
 		m.Handover = handover{} // somebody took over
+	}
+	switch {
+	case !c.Failover.Requested():
+		m.Requested = requested{}
+	case m.Requested.Version != c.Failover.Version:
+		m.Requested = requested{Version: c.Failover.Version, Since: v.Now}
 	}
 	if !c.Initialize.Present || c.Initialize.SystemID != "" {
 		m.InitSince = 0

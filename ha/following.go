@@ -123,6 +123,8 @@ func follow(v view) decision {
 	primary, ready := leaderUpstream(v)
 	up, known := upstreamOf(v)
 	switch {
+	case stalled(v):
+		return notReady(v)
 	case v.Memory.Checked.Result == ancestryDiverged:
 		return diverged(v, primary, ready)
 	case !ready || !known:

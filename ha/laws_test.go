@@ -53,9 +53,9 @@ func broken(v view, act action) string {
 		switch {
 		case !v.Term.held():
 			return "no writable start without a lease"
-		case !v.Memory.Bootstrap && v.Term.Writable != v.Term.Lease.ID:
+		case !firstStart(v) && v.Term.Writable != v.Term.Lease.ID:
 			return "no start in place under another lease than it was primary under"
-		case v.Guard.Latched && !v.Memory.Bootstrap:
+		case v.Guard.Latched:
 			return "no start in place after a fence"
 		}
 	case acquire:

@@ -55,6 +55,8 @@ func lead(v view) decision {
 		return giveUp(v, "lead/foreign", foreignReason(v))
 	case s.State == postgres.StateStopped:
 		return leadStopped(v)
+	case stalled(v):
+		return leadStalled(v)
 	case s.State == postgres.StateRunning && s.Role == postgres.RoleReplica:
 		return takeOffice(v)
 	case s.State == postgres.StateRunning:
@@ -81,11 +83,12 @@ func leadInJob(v view) decision {
 // leadStopped is for a leader whose server has died under it.
 func leadStopped(v view) decision {
 	switch {
-	case v.Memory.Bootstrap && v.Now.Before(v.Memory.Starts.Next):
+	case firstStart(v) && v.Now.Before(v.Memory.Starts.Next):
 		return say(v, "bootstrap/start/pause", "failed to start postgres: %s", v.Memory.Starts.Why).at(v.Memory.Starts.Next)
-	case v.Memory.Bootstrap:
+	case firstStart(v):
 		d := say(v, "bootstrap/start", "starting the new cluster for the first time")
 		d.Memory.Starts.Since = v.Now
+		d.Memory.Begun = true
 		return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
 	case !mayStartInPlace(v):
 		return giveUp(v, "lead/not-in-place", "PostgreSQL is not running, and it was not primary under this lease: releasing it")
@@ -100,6 +103,12 @@ func leadStopped(v view) decision {
 	d := say(v, "lead/start", "starting primary after failure")
 	d.Memory.Starts.Since = v.Now
 	return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
+}
+
+// firstStart says whether the server is of a cluster that we make and that never
+// ran: nobody can have another copy of it.
+func firstStart(v view) bool {
+	return v.Memory.Bootstrap && !v.Memory.Begun && !v.Guard.Latched
 }
 
 // startsBeforeFailover is how often a primary is started in place before its
@@ -131,8 +140,6 @@ func leadStarting(v view) decision {
 	since := v.Memory.Starts.Since
 	limit := v.Settings.PrimaryStartTimeout
 	switch {
-	case stalled(v) && v.Server.State == postgres.StateUnknown:
-		return leadStalled(v)
 	case v.Server.State == postgres.StateStarting && !since.IsZero() && limit > 0 && v.Now.Sub(since) > limit:
 		choice := successors(v, "")
 		if choice.wait {
@@ -208,6 +215,7 @@ func promoting(v view, reason string) decision {
 	d := say(v, "promote", "%s", reason)
 	d.Memory.Promoting = v.Now
 	d.Memory.Winning = winning{}
+	d.Memory.Fresh = true
 	return d.with(promote{v.Term.Plan.Timer}).within(v, promotePoll)
 }
 
@@ -230,6 +238,10 @@ func inOffice(v view) decision {
 		}
 	}
 	d := say(v, "lead", "no action. I am (%s), the leader with the lock", v.Self.Name)
+	if v.Memory.Fresh {
+		d.Memory.Fresh = false
+		d = d.with(checkpoint{})
+	}
 	if c.Failover.Requested() && v.Memory.ClearedFor != c.Failover.Version && !c.Failover.ScheduledAt.After(v.Wall) {
 		d.Memory.ClearedFor = c.Failover.Version
 		d = d.with(clearFailover(v))

@@ -54,14 +54,19 @@ func failsafe(v view, renewal func(decision) decision) decision {
 	p := v.Pledges
 	due := p.Plan.Renew
 	d := say(v, "failsafe/ask", "DCS is not accessible (%s): asking all members to keep still", v.Store.Err)
+	if p.bind(v.Now) {
+		d = say(v, "failsafe", "continue to run as a leader because failsafe mode is enabled and all members are accessible")
+	}
 	switch {
 	case p.bind(v.Now) && v.Now.Before(due):
-		return renewal(say(v, "failsafe", "continue to run as a leader because failsafe mode is enabled and all members are accessible").at(due))
+		return renewal(d.at(due))
 	case p.Trying && (p.bind(v.Now) || v.Now.Before(v.Term.Plan.Timer)):
 		return renewal(d)
 	case p.bind(v.Now) || v.Now.Before(v.Term.Plan.Failsafe):
 		if next := p.Tried.Add(pledgeEvery); v.Now.Before(next) {
-			d.Reason += ", the last try failed: " + p.Err
+			if p.Err != "" {
+				d.Reason += ", the last try failed: " + p.Err
+			}
 			return renewal(d.at(next))
 		}
 		return renewal(d.with(askPledges{others(members, v.Self.Name)}))

@@ -33,7 +33,7 @@ func vacant(v view) decision {
 // newCluster says whether we have made a data directory for a new cluster that
 // nobody has started yet.
 func newCluster(v view) bool {
-	return v.Memory.Bootstrap && v.Server.Data == postgres.DataValid && !v.Job.running() && v.Server.PID == 0 &&
+	return firstStart(v) && v.Server.Data == postgres.DataValid && !v.Job.running() && v.Server.PID == 0 &&
 		v.Store.Cluster.Initialize.Present && v.Store.Cluster.Initialize.SystemID == ""
 }
 

@@ -71,12 +71,16 @@ func (s *Server) adopt(proc *process, raised map[string]Change) *postmaster {
 			return // Close
 		}
 		close(pm.gone)
-		select {
-		case s.exited <- struct{}{}:
-		default:
-		}
+		s.hintExit()
 	})
 	return pm
+}
+
+func (s *Server) hintExit() {
+	select {
+	case s.exited <- struct{}{}:
+	default:
+	}
 }
 
 // findPostmaster looks for a running server: by its lock file, whose number may
@@ -94,20 +98,46 @@ func (s *Server) findPostmaster() (*process, error) {
 	if proc, err := s.openServer(max(lock.pid, -lock.pid), dir); proc != nil || err != nil {
 		return proc, err
 	}
-	all, err := s.serverProcesses()
-	if err != nil {
-		return nil, err
-	}
-	for _, pid := range all {
-		if isChildTitle(title(pid)) {
-			continue
-		}
-		if proc, err := s.openServer(pid, dir); proc != nil || err != nil {
-			return proc, err
-		}
-	}
-	return nil, nil
+	return s.findUnlocked(dir)
 }
+
+// findUnlocked looks for a postmaster without a lock file among all processes. A
+// backend that waits for its client's first message still has the title that it
+// inherited, so it isn't enough to be called like one: a postmaster has children,
+// or is about to write its lock file. What stays unclear is left over from one
+// that died.
+func (s *Server) findUnlocked(dir inode) (*process, error) {
+	for deadline := time.Now().Add(unclearPatience); ; time.Sleep(awaitPause) {
+		all, err := s.serverProcesses()
+		if err != nil {
+			return nil, err
+		}
+		lock, err := s.readPidFile()
+		if err != nil {
+			return nil, err
+		}
+		parents := make(map[int]bool)
+		for _, pid := range all {
+			parents[parent(pid)] = true
+		}
+		unclear := false
+		for _, pid := range all {
+			if t := title(pid); t == "" || isChildTitle(t) {
+				continue
+			}
+			unclear = true
+			if pid == lock.pid || parents[pid] {
+				return s.openServer(pid, dir)
+			}
+		}
+		if !unclear || time.Now().After(deadline) {
+			return nil, nil
+		}
+	}
+}
+
+// unclearPatience is how long a process may look like a postmaster without being one.
+const unclearPatience = 100 * time.Millisecond
 
 // openServer returns a handle on pid if it is a living process of the server in
 // dir; else nil.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,6 +60,37 @@ func TestLeftoversAreEndedBeforeStart(t *testing.T) {
 	if title(backend) != "" {
 		t.Errorf("backend %d is still there: %s", backend, title(backend))
 	}
+}
+
+// A backend without its client's first message is called like its postmaster.
+func TestUntitledLeftoverIsNoPostmaster(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	postmaster := f.Status(ctx).PID
+	conn, err := net.Dial("tcp", f.settings.Listen)
+	must(t, err)
+	defer conn.Close()
+	backend := 0
+	for deadline := time.Now().Add(limit); backend == 0; {
+		all, err := f.serverProcesses()
+		must(t, err)
+		for _, pid := range all {
+			if title := title(pid); pid != postmaster && title != "" && !isChildTitle(title) {
+				backend = pid
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no untitled backend")
+		}
+	}
+	must(t, syscall.Kill(backend, syscall.SIGSTOP))
+	must(t, syscall.Kill(postmaster, syscall.SIGKILL))
+	f.awaitExit("kill -9")
+	if st := f.Status(ctx); st.State != StateStopped || st.PID != 0 {
+		t.Errorf("taken for a postmaster: %+v", st)
+	}
+	must(t, f.StartPrimary(ctx, permit()))
+	f.await("primary again", runs(RolePrimary))
 }
 
 func TestAdoption(t *testing.T) {

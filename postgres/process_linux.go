@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -125,6 +126,21 @@ func title(pid int) string {
 		return ""
 	}
 	return strings.TrimRight(strings.ReplaceAll(string(line), "\x00", " "), " ")
+}
+
+// parent is the process that pid is a child of; 0: unknown.
+func parent(pid int) int {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	// "pid (name) state parent ...", and the name may hold anything.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 2 {
+		return 0
+	}
+	n, _ := strconv.Atoi(fields[1])
+	return n
 }
 
 // pids lists the processes of one user.

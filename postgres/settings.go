@@ -21,8 +21,8 @@ type Options struct {
 	LogFile        string // gets the server's output before and without its own logging; empty: DataDir with ".log" after it
 	PassFile       string // a libpq password file that is ours to write; empty: ~/pgpass
 
-	// KeepFailed renames a directory that has to make room to NAME.failed-TIME
-	// beside it. Only false removes it, and only where the configuration says so.
+	// RemoveFailed removes a directory that has to make room. Without it the
+	// directory is renamed to NAME.failed-TIME, beside where it was.
 	RemoveFailed bool
 
 	Launcher Launcher     // nil: forks by itself
@@ -143,7 +143,8 @@ const (
 // becomes immediate at Escalate, immediate becomes SIGKILL of the whole tree.
 type Stop struct {
 	Mode StopMode
-	// Escalate bounds the wait; zero: 0 for no bound in smart mode, CtlTimeout else.
+	// Escalate bounds the wait before the next step; zero: none in smart mode,
+	// CtlTimeout in fast mode, 6 s in immediate mode.
 	Escalate time.Duration
 	// Checkpoint does one before, so that the one of the shutdown is short.
 	Checkpoint bool

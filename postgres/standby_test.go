@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 func TestStandbyStreamsAndIsPromoted(t *testing.T) {
@@ -43,7 +45,7 @@ func TestStandbyStreamsAndIsPromoted(t *testing.T) {
 		t.Errorf("promoted: %+v", st)
 	}
 	must(t, r.Promote(ctx, clock.System().Now().Add(limit))) // of a primary: nothing
-	if _, err := r.Follow(ctx, p.upstream("")); err == nil {
+	if _, err := r.Follow(ctx, p.upstream()); err == nil {
 		t.Error("Follow on a primary")
 	}
 }
@@ -116,15 +118,13 @@ func TestNudgeResumesStreaming(t *testing.T) {
 
 func awaitLog(t *testing.T, f *fixture, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+	testenv.Eventually(t, limit, fmt.Sprintf("the log of %s to say %q", f.options.Name, text), func() error {
 		log, err := os.ReadFile(f.logFile())
-		if err == nil && containsText(log, text) {
-			return
+		if err == nil && !containsText(log, text) {
+			err = errors.New("it doesn't")
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the log of %s never said %q", f.options.Name, text)
-		}
-	}
+		return err
+	})
 }
 
 func TestFollow(t *testing.T) {
@@ -143,11 +143,11 @@ func TestFollow(t *testing.T) {
 	}
 	loaded := func() string { return r2.text("SELECT pg_conf_load_time()::text") }
 	at := loaded()
-	follow(p.upstream(""), false)
+	follow(p.upstream(), false)
 	if now := loaded(); now != at {
 		t.Error("following the same upstream reloaded the configuration")
 	}
-	follow(r1.upstream(""), false)
+	follow(r1.upstream(), false)
 	r2.await("cascading", func(st Status) bool { return streams(st) && st.Receiver.Port == r1.port })
 	follow(Upstream{}, false)
 	r2.await("following nobody", func(st Status) bool { return st.Receiver == nil })
@@ -155,7 +155,7 @@ func TestFollow(t *testing.T) {
 		t.Errorf("following nobody: %+v", st)
 	}
 	// A new agent that was told nothing yet must not undo it.
-	follow(p.upstream(""), false)
+	follow(p.upstream(), false)
 	r2.await("streaming", streams)
 	second, err := New(r2.options, r2.settings)
 	must(t, err)
@@ -169,7 +169,7 @@ func TestFollow(t *testing.T) {
 		t.Errorf("a reload by a new Server changed the configuration (-before +after):\n%s", d)
 	}
 	must(t, os.Remove(r2.dataPath("standby.signal")))
-	follow(p.upstream(""), true)
+	follow(p.upstream(), true)
 	if st := r2.await("streaming", streams); st.PID == pid || !st.Standby {
 		t.Errorf("after a restart: %+v", st)
 	}
@@ -295,7 +295,7 @@ func TestTimelineOfStandbyWithoutReceiver(t *testing.T) {
 	must(t, p.Stop(ctx, Stop{Mode: StopFast}))
 	must(t, r.Promote(ctx, clock.System().Now().Add(limit)))
 	must(t, r.AwaitPrimary(ctx))
-	_, err := r2.Follow(ctx, r.upstream(""))
+	_, err := r2.Follow(ctx, r.upstream())
 	must(t, err)
 	r.sql("CREATE TABLE t AS SELECT 1")
 	at := r.Status(ctx).Location

@@ -204,6 +204,9 @@ func (s *Server) launchServer(ctx context.Context, prepared start) error {
 	s.pmMu.Lock()
 	s.launch = record
 	s.pmMu.Unlock()
+	if proc == nil {
+		s.hintExit()
+	}
 	mode := "standby"
 	if c.Writable {
 		mode = "primary"

@@ -43,7 +43,11 @@ func (s *Server) stop(ctx context.Context, how Stop) error {
 	if how.Mode == "" {
 		how.Mode = StopFast
 	}
-	if how.Escalate == 0 && how.Mode != StopSmart {
+	switch {
+	case how.Escalate != 0 || how.Mode == StopSmart:
+	case how.Mode == StopImmediate:
+		how.Escalate = killAfter
+	default:
 		how.Escalate = settings.ctlTimeout()
 	}
 	st := &stopping{s: s, pm: pm, how: how}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/regent-ha/regent/fence"
+	"github.com/regent-ha/regent/internal/lab"
 )
 
 // version is set by the linker in releases.
@@ -16,6 +17,7 @@ var version = "0.1.0-dev"
 
 func main() {
 	fence.Main()
+	lab.Main()
 	root := &cobra.Command{
 		Use:           "regent",
 		Short:         "High availability for PostgreSQL: the agent beside one server",
@@ -23,7 +25,7 @@ func main() {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(runCommand(), validateCommand())
+	root.AddCommand(runCommand(), validateCommand(), demoCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "regent:", err)
 		os.Exit(1)

@@ -18,6 +18,7 @@ import (
 func (s *suite) freeze(t *testing.T) {
 	c := s.cluster(t, s.shared)
 	var wg sync.WaitGroup
+	turns := make(chan struct{}, 48) // mostly asleep, but a machine must keep up
 	for _, begin := range leaseBegins {
 		for _, one := range leaseVerbs {
 			for _, two := range leaseVerbs {
@@ -26,7 +27,11 @@ func (s *suite) freeze(t *testing.T) {
 				}
 				run := *c
 				run.path.Scope = fmt.Sprintf("%s-%d", c.path.Scope, s.clusters.Add(1))
-				wg.Go(func() { run.freezeAfter(begin, one, two) })
+				wg.Go(func() {
+					turns <- struct{}{}
+					defer func() { <-turns }()
+					run.freezeAfter(begin, one, two)
+				})
 			}
 		}
 	}
@@ -69,13 +74,16 @@ var leaseBegins = []leaseVerb{
 		return err
 	}},
 	{"resume by a new handle", func(f *frozen) error {
-		l, err := f.a.AttemptToAcquireLeader(f.ctx)
-		if err != nil {
+		var err error
+		if f.lease, err = f.a.AttemptToAcquireLeader(f.ctx); err != nil {
 			return err
 		}
 		f.pause()
 		f.a = f.open("a", f.ttl)
-		f.lease, err = f.a.ResumeLeader(f.ctx, l.ID)
+		l, err := f.a.ResumeLeader(f.ctx, f.lease.ID)
+		if err == nil {
+			f.lease = l
+		}
 		return err
 	}},
 }
@@ -173,7 +181,7 @@ func (f *frozen) run(verbs []leaseVerb) error {
 			f.pause()
 		}
 		if err := verb.do(f); err != nil {
-			if i > 0 && errors.Is(err, dcs.ErrLost) && !f.now().Before(f.lease.End()) {
+			if f.lease.ID != "" && !f.now().Before(f.lease.End()) {
 				return errTooSlow
 			}
 			return fmt.Errorf("%s: %w", verb.name, err)

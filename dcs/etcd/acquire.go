@@ -49,12 +49,15 @@ func (d *DCS) acquire(ctx context.Context) (grant, error) {
 		case err != nil:
 			return grant{}, err
 		}
-		d.candidate = nil
 		d.setHeld(won)
-		if won.term != 0 {
-			return d.renew(ctx, won, nil) // the extension isn't confirmed yet
+		if won.term != 0 { // extended, which isn't confirmed yet
+			won, err = d.renew(ctx, won, nil)
+			if err != nil && !errors.Is(err, dcs.ErrLost) {
+				return grant{}, err // the next attempt finds the key under this lease
+			}
 		}
-		return won, nil
+		d.candidate = nil
+		return won, err
 	}
 	return grant{}, fmt.Errorf("%w, %d times in a row, before the key was attached to it", errLeaseGone, tries)
 }
@@ -83,6 +86,7 @@ func (d *DCS) prepare(ctx context.Context) (*candidate, error) {
 // attach creates the leader key under the candidate's lease. A key that is there
 // under that lease already is a win as well: an earlier attempt's.
 func (d *DCS) attach(ctx context.Context, c *candidate) (grant, error) {
+	before := c.sent
 	c.sent = true // until the answer is here
 	answer, _, err := d.commit(ctx, transaction{
 		conditions: []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(d.leader), "=", 0)},
@@ -92,6 +96,7 @@ func (d *DCS) attach(ctx context.Context, c *candidate) (grant, error) {
 	if err != nil {
 		return grant{}, err
 	}
+	c.sent = before // an earlier one may still be under way
 	if answer.Succeeded {
 		return c.grant, nil
 	}

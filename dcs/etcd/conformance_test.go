@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 func TestConformance(t *testing.T) {
 	dcstest.Run(t, dcstest.Harness{
 		Start:   startStore,
-		MinTTL:  time.Second, // one and a half election timeouts, in whole seconds
+		MinTTL:  2 * time.Second, // what servers with default timeouts grant at least
 		Late:    time.Second,
 		Largest: 1 << 20, // of etcd's 1.5 MiB for a request
 	})

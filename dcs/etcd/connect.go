@@ -22,129 +22,64 @@ const (
 	giveUpAfter = 2 * time.Second
 	// connectTimeout bounds one attempt to connect.
 	connectTimeout = 2 * time.Second
-	// connectPause is the longest pause between attempts.
-	connectPause = 500 * time.Millisecond
+	// longestPause lies between attempts, to connect or to ask again.
+	longestPause = 500 * time.Millisecond
 )
 
-var errClosed = errors.New("the handle is closed")
-
-// connect returns the client, which is made at the first call: with a user name
-// that needs a server.
-func (d *DCS) connect(ctx context.Context) (*clientv3.Client, error) {
-	if client, err := d.connected(); client != nil || err != nil {
-		return client, err
-	}
-	if err := d.connecting.take(ctx); err != nil {
-		return nil, err
-	}
-	defer d.connecting.give()
-	if client, err := d.connected(); client != nil || err != nil {
-		return client, err
-	}
-	client, err := d.dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		client.Close()
-		return nil, errClosed
-	}
-	d.client = client
-	return client, nil
-}
-
-func (d *DCS) connected() (*clientv3.Client, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil, errClosed
-	}
-	return d.client, nil
-}
-
-func (d *DCS) dial(ctx context.Context) (*clientv3.Client, error) {
-	// The client's context lives as long as the client, but while it logs in it
-	// must end with ours.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, end)
-	client, err := clientv3.New(clientv3.Config{
-		Context:              life,
-		Endpoints:            d.options.Endpoints,
-		AutoSyncInterval:     d.options.AutoSync,
+// dial makes the client; it connects with the first request.
+func dial(o Options, s *session) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints:            o.Endpoints,
+		AutoSyncInterval:     o.AutoSync,
 		DialKeepAliveTime:    pingAfter,
 		DialKeepAliveTimeout: giveUpAfter,
-		TLS:                  d.options.TLS,
-		Username:             d.options.Username,
-		Password:             d.options.Password,
+		TLS:                  o.TLS,
 		Logger:               zap.NewNop(),
+		MaxUnaryRetries:      1, // none: we know better what may be repeated
 		DialOptions: []grpc.DialOption{
 			grpc.WithConnectParams(grpc.ConnectParams{
-				Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: connectPause},
+				Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: longestPause},
 				MinConnectTimeout: connectTimeout,
 			}),
-			// The library's own logs in anew for every stream, and each of our
-			// keep-alives is one.
-			grpc.WithStreamInterceptor(plainStream),
+			grpc.WithPerRPCCredentials(s),
 		},
 	})
-	if inTime := stop(); !inTime {
-		if err == nil {
-			client.Close()
-		}
-		err = context.Cause(ctx)
-	}
-	if err != nil {
-		end()
-		return nil, err
-	}
-	return client, nil
 }
 
-func plainStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return streamer(ctx, desc, cc, method, opts...)
-}
+// request is something to ask a server.
+type request func(ctx context.Context, client *clientv3.Client) error
 
-// attempt makes a request until it has an answer, good or bad, or ctx ends: the
-// request may be carried out more than once.
-func (d *DCS) attempt(ctx context.Context, request func(context.Context, *clientv3.Client) error) error {
+// attempt makes a request until it has an answer, good or bad, or ctx ends: it
+// may be carried out more than once.
+func (d *DCS) attempt(ctx context.Context, r request) error {
 	pause := 20 * time.Millisecond
 	for {
-		client, err := d.connect(ctx)
-		if err != nil {
-			return err
-		}
-		err = d.boundedly(ctx, client, request)
-		if err == nil || ctx.Err() != nil || !worthRetrying(err) {
+		err := d.boundedly(ctx, r)
+		if err == nil || ctx.Err() != nil || d.client.Ctx().Err() != nil || !worthRetrying(err) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
 		case <-time.After(pause):
-			pause = min(2*pause, connectPause)
+			pause = min(2*pause, longestPause)
 		}
 	}
 }
 
-// once makes a request that must not be carried out twice.
-func (d *DCS) once(ctx context.Context, request func(context.Context, *clientv3.Client) error) error {
-	client, err := d.connect(ctx)
-	if err != nil {
-		return err
-	}
-	return request(ctx, client)
-}
-
 // boundedly bounds one attempt where there is another endpoint to go to.
-func (d *DCS) boundedly(ctx context.Context, client *clientv3.Client, request func(context.Context, *clientv3.Client) error) error {
-	if len(client.Endpoints()) > 1 {
+func (d *DCS) boundedly(ctx context.Context, r request) error {
+	if len(d.client.Endpoints()) > 1 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d.options.AttemptTimeout)
 		defer cancel()
 	}
-	return request(ctx, client)
+	return d.once(ctx, r)
+}
+
+// once makes a request that must not be carried out twice.
+func (d *DCS) once(ctx context.Context, r request) error {
+	return d.session.do(ctx, d.client, func() error { return r(ctx, d.client) })
 }
 
 // worthRetrying says whether another server, or the same one a little later,

@@ -28,6 +28,9 @@
 // being carried out twice does no harm. A connection over which nothing gets
 // through is given up after two seconds.
 //
+// With a user name the first request logs in, and again whenever the server has
+// forgotten the token. A user name counts before the name in a client certificate.
+//
 // The gRPC proxy of etcd must not stand in between: it answers keep-alives by
 // itself.
 package etcd

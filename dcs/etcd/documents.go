@@ -41,7 +41,7 @@ func (d *DCS) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
 		return dcs.Absent, failed(verb, err)
 	}
 	var answer *clientv3.TxnResponse
-	request := func(ctx context.Context, client *clientv3.Client) (err error) {
+	ask := func(ctx context.Context, client *clientv3.Client) (err error) {
 		answer, err = t.send(ctx, client)
 		return err
 	}
@@ -51,7 +51,7 @@ func (d *DCS) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
 	if w.Prev == dcs.Any {
 		send = d.attempt
 	}
-	switch err := send(ctx, request); {
+	switch err := send(ctx, ask); {
 	case err != nil:
 		return dcs.Absent, failed(verb, err)
 	case !answer.Succeeded:

@@ -21,19 +21,19 @@ type DCS struct {
 	name    string
 	clock   clock.Clock
 	log     *slog.Logger
+	client  *clientv3.Client
+	session *session
 
 	// Each lock lets one call at a time through to what it guards.
-	connecting, acquiring, renewing, touching lock
+	acquiring, renewing, touching lock
 
 	candidate *candidate // guarded by acquiring
 	member    grant      // guarded by touching
 
-	mu     sync.Mutex
-	client *clientv3.Client // nil: not connected yet
-	closed bool
-	ttl    time.Duration
-	held   grant // the grant that holds the leader key for us, as far as we know
-	move   *move
+	mu   sync.Mutex
+	ttl  time.Duration
+	held grant // the grant that holds the leader key for us, as far as we know
+	move *move
 }
 
 var _ dcs.DCS = (*DCS)(nil)
@@ -45,18 +45,24 @@ func Open(o Options) (*DCS, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &session{username: o.Username, password: o.Password, loggingIn: newLock()}
+	client, err := dial(o, s)
+	if err != nil {
+		return nil, failed("open", err)
+	}
 	return &DCS{
-		options:    o,
-		prefix:     o.Path.Prefix(),
-		leader:     o.Path.Prefix() + string(dcs.LeaderKey),
-		name:       o.Name,
-		clock:      o.Clock,
-		log:        o.Logger,
-		ttl:        o.TTL,
-		connecting: newLock(),
-		acquiring:  newLock(),
-		renewing:   newLock(),
-		touching:   newLock(),
+		options:   o,
+		prefix:    o.Path.Prefix(),
+		leader:    o.Path.Prefix() + string(dcs.LeaderKey),
+		name:      o.Name,
+		clock:     o.Clock,
+		log:       o.Logger,
+		client:    client,
+		session:   s,
+		ttl:       o.TTL,
+		acquiring: newLock(),
+		renewing:  newLock(),
+		touching:  newLock(),
 	}, nil
 }
 
@@ -78,16 +84,8 @@ func (d *DCS) wantedTTL() int64 {
 
 // Close implements dcs.DCS. Calls under way fail; leases stay.
 func (d *DCS) Close() error {
-	d.mu.Lock()
-	client := d.client
-	d.client, d.closed = nil, true
-	d.mu.Unlock()
-	if client == nil {
-		return nil
-	}
-	if err := client.Close(); err != nil && client.Ctx().Err() == nil {
-		return fmt.Errorf("dcs/etcd: close: %w", err)
-	}
+	// The error of the library's Close is that its context has ended.
+	d.client.Close()
 	return nil
 }
 

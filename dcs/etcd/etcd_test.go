@@ -3,15 +3,10 @@ package etcd_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
 	"github.com/regent-ha/regent/internal/testenv"
@@ -64,85 +59,6 @@ func life(t *testing.T, d *etcd.DCS) dcs.Lease {
 		t.Fatalf("read %+v, holder %+v", s, s.Leader)
 	}
 	return l
-}
-
-func TestTLSAndPassword(t *testing.T) {
-	t.Parallel()
-	server := testenv.Etcd(t, testenv.EtcdOptions{TLS: true, Password: "secret"})
-	d := closing(t, server, etcd.Options{Name: "a", TTL: time.Minute})
-	ctx := patient(t)
-	l := life(t, d)
-	hints := d.Watch(ctx)
-	<-hints
-
-	// A restart makes every token invalid, and the server forgets nothing else.
-	server.Members[0].Kill()
-	server.Members[0].Start()
-	server.WaitHealthy(t)
-	if _, err := d.UpdateLeader(ctx, l); err != nil {
-		t.Errorf("renew with a token that the server forgot: %v", err)
-	}
-	if err := d.Touch(ctx, dcs.Member{State: "running"}); err != nil {
-		t.Errorf("touch: %v", err)
-	}
-	<-hints
-
-	for what, o := range map[string]etcd.Options{
-		"a wrong password": {Username: server.Username, Password: "hunter2"},
-		"no permission":    {Path: dcs.Path{Namespace: "elsewhere"}},
-	} {
-		_, err := closing(t, server, o).Read(within(t, patience))
-		if err == nil || errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: got %v, want a refusal at once", what, err)
-		}
-		if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), server.Password)) {
-			t.Errorf("%s: the error tells the password: %v", what, err)
-		}
-	}
-	o := etcd.Options{Endpoints: server.Endpoints(), Path: dcs.Path{Scope: "demo"}}
-	plain, err := etcd.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer plain.Close()
-	if _, err := plain.Read(within(t, 500*time.Millisecond)); err == nil {
-		t.Error("read from a TLS server without TLS")
-	}
-}
-
-// A keep-alive is a stream, for each of which etcd's library would log in anew:
-// each costs the server a bcrypt.
-func TestKeepAlivesDoNotLogIn(t *testing.T) {
-	t.Parallel()
-	server := testenv.Etcd(t, testenv.EtcdOptions{Password: "secret"})
-	d := closing(t, server, etcd.Options{Name: "a", TTL: time.Minute})
-	l := life(t, d)
-	login := fastest(func() {
-		other := closing(t, server, etcd.Options{})
-		if _, err := other.Read(patient(t)); err != nil {
-			t.Error(err)
-		}
-	})
-	renewal := fastest(func() {
-		if _, err := d.UpdateLeader(patient(t), l); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Logf("first read with login: %v, renewal: %v", login, renewal)
-	if renewal > login/2 {
-		t.Errorf("a renewal takes %v, a login %v: does it log in?", renewal, login)
-	}
-}
-
-// fastest of a few runs is what the machine's load matters least to.
-func fastest(f func()) time.Duration {
-	least := time.Hour
-	for range 5 {
-		start := time.Now()
-		f()
-		least = min(least, time.Since(start))
-	}
-	return least
 }
 
 func TestServerRaisesTTL(t *testing.T) {
@@ -241,121 +157,6 @@ func TestLeasesDoNotPileUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("after the other's acquire", 2)
-}
-
-func TestFrozenEndpointIsLeft(t *testing.T) {
-	t.Parallel()
-	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
-	d := closing(t, server, etcd.Options{Name: "a", TTL: 5 * time.Second, AttemptTimeout: 200 * time.Millisecond})
-	l := life(t, d)
-	hints := d.Watch(patient(t))
-	<-hints
-	for _, m := range server.Members {
-		m.Freeze()
-		for range 6 { // more than endpoints, so that each is asked
-			var err error
-			if l, err = d.UpdateLeader(within(t, 4*time.Second), l); err != nil {
-				t.Fatalf("renew with one of three servers frozen: %v", err)
-			}
-		}
-		m.Thaw()
-		server.WaitHealthy(t)
-	}
-	<-hints // whichever server it was on
-}
-
-// A server's leader that was deposed while it stood still answers a keep-alive
-// from its memory before it hears of its successor, who counts the lease from its
-// own election on. Several members try: who wins that race is chance.
-func TestDeposedLeaderExtendsNothing(t *testing.T) {
-	t.Parallel()
-	const ttl, members = 4 * time.Second, 6
-	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
-	deposed := leaderOf(t, server)
-	var handles []*etcd.DCS
-	var leases []dcs.Lease
-	for i := range members {
-		o := etcd.Options{Path: dcs.Path{Scope: fmt.Sprint("demo-", i)}, Name: "a", TTL: ttl, Endpoints: []string{deposed.Addr}}
-		d := closing(t, server, o)
-		l, err := d.AttemptToAcquireLeader(patient(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		handles, leases = append(handles, d), append(leases, l)
-	}
-	deposed.Freeze()
-	others := server.Client(t, otherAddrs(server, deposed)...)
-	testenv.Eventually(t, patience, "another leader", func() error {
-		_, err := others.Get(within(t, 200*time.Millisecond), "/")
-		return err
-	})
-	// Late in the leases the renewals are sent, and wait in the socket.
-	sleepUntil(leases[0].Since.Add(ttl * 7 / 10))
-	var renewing sync.WaitGroup
-	for i, d := range handles {
-		renewing.Go(func() {
-			l, err := d.UpdateLeader(patient(t), leases[i])
-			if err != nil {
-				t.Errorf("renew: %v; a slow machine?", err)
-			}
-			leases[i] = l
-		})
-	}
-	sleepUntil(leases[0].Since.Add(ttl * 8 / 10))
-	deposed.Thaw()
-	renewing.Wait()
-	for i, l := range leases {
-		renewing.Go(func() { wantHeldToItsEnd(t, others, fmt.Sprintf("/service/demo-%d/leader", i), l) })
-	}
-	renewing.Wait()
-}
-
-// wantHeldToItsEnd looks at the key until shortly before the end of its lease.
-func wantHeldToItsEnd(t *testing.T, raw *clientv3.Client, key string, l dcs.Lease) {
-	now := clock.System().Now
-	for now().Before(l.End().Add(-l.For / 20)) {
-		answer, err := raw.Get(patient(t), key)
-		if err != nil {
-			t.Errorf("%s: %v", key, err)
-			return
-		}
-		if left := l.End().Sub(now()); answer.Count == 0 && left > 0 {
-			t.Errorf("%s went %v before the end of the lease %+v", key, left, l)
-			return
-		}
-		sleepUntil(now().Add(100 * time.Millisecond))
-	}
-}
-
-func sleepUntil(at clock.Instant) {
-	timer := clock.System().NewTimer(at)
-	defer timer.Stop()
-	<-timer.C()
-}
-
-func leaderOf(t *testing.T, server *testenv.EtcdCluster) *testenv.EtcdMember {
-	t.Helper()
-	raw := server.Client(t)
-	for _, m := range server.Members {
-		status, err := raw.Status(patient(t), m.Addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if status.Leader == status.Header.MemberId {
-			return m
-		}
-	}
-	t.Fatal("no member leads")
-	return nil
-}
-
-func otherAddrs(server *testenv.EtcdCluster, but *testenv.EtcdMember) (addrs []string) {
-	for _, m := range server.Members {
-		if m != but {
-			addrs = append(addrs, m.Addr)
-		}
-	}
-	return addrs
 }
 
 func TestOptions(t *testing.T) {

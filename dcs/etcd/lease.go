@@ -3,11 +3,11 @@ package etcd
 import (
 	"context"
 	"errors"
+	"io"
 	"strconv"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
@@ -63,13 +63,6 @@ func (d *DCS) keepAlive(ctx context.Context, g grant) (grant, error) {
 	err := d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
 		since := d.clock.Now()
 		answer, err := keepAliveOnce(ctx, client, g.id)
-		if isTokenRefused(err) {
-			// A unary call makes the library log in again.
-			if _, err = client.Get(ctx, d.leader, clientv3.WithCountOnly()); err == nil {
-				since = d.clock.Now()
-				answer, err = keepAliveOnce(ctx, client, g.id)
-			}
-		}
 		if err != nil {
 			return err
 		}
@@ -94,15 +87,10 @@ func keepAliveOnce(ctx context.Context, client *clientv3.Client, id clientv3.Lea
 	if err != nil {
 		return nil, err
 	}
-	if err := stream.Send(&pb.LeaseKeepAliveRequest{ID: int64(id)}); err != nil {
+	if err := stream.Send(&pb.LeaseKeepAliveRequest{ID: int64(id)}); err != nil && !errors.Is(err, io.EOF) { // after io.EOF Recv tells the reason
 		return nil, err
 	}
 	return stream.Recv()
-}
-
-func isTokenRefused(err error) bool {
-	err = rpctypes.Error(err)
-	return errors.Is(err, rpctypes.ErrInvalidAuthToken) || errors.Is(err, rpctypes.ErrAuthOldRevision) || errors.Is(err, rpctypes.ErrUserEmpty)
 }
 
 // confirmed says that the extension of g was real, given the raft term of a
@@ -116,7 +104,8 @@ func (g grant) confirmed(term uint64) bool { return g.term == 0 || g.term == ter
 func (d *DCS) revoke(ctx context.Context, id clientv3.LeaseID) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if client, err := d.connect(ctx); err == nil {
-		client.Revoke(ctx, id)
-	}
+	d.once(ctx, func(ctx context.Context, client *clientv3.Client) error {
+		_, err := client.Revoke(ctx, id)
+		return err
+	})
 }

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -25,7 +26,11 @@ func (d *DCS) moved(ctx context.Context, id clientv3.LeaseID) (grant, error) {
 		held = grant{id: id}
 	}
 	if m == nil || m.from != id {
-		if held.wanted == 0 || held.wanted == d.wantedTTL() {
+		asked := held.wanted
+		if asked == 0 { // not by us: what it was given tells
+			asked = int64(held.ttl / time.Second)
+		}
+		if asked == 0 || asked == d.wantedTTL() {
 			return held, nil
 		}
 		m = &move{from: id}

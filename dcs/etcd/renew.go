@@ -48,20 +48,7 @@ func (d *DCS) update(ctx context.Context, id string, docs []dcs.Write) (grant, e
 func (d *DCS) renew(ctx context.Context, g grant, docs []dcs.Write) (grant, error) {
 	var conflicted error
 	for {
-		extended, err := d.keepAlive(ctx, g)
-		if errors.Is(err, errLeaseGone) {
-			// A server's leader that has just been elected may not know the lease
-			// yet. The key tells: it goes with its lease.
-			var kv *mvccpb.KeyValue
-			if kv, err = d.leaderKey(ctx); err == nil && !d.heldBy(kv, g.id) {
-				return grant{}, refused(dcs.ErrLost, kv)
-			}
-			if err == nil {
-				if err = wait(ctx); err == nil {
-					continue
-				}
-			}
-		}
+		extended, err := d.extend(ctx, g)
 		if err != nil {
 			return grant{}, err
 		}
@@ -75,6 +62,28 @@ func (d *DCS) renew(ctx context.Context, g grant, docs []dcs.Write) (grant, erro
 		if extended.confirmed(term) {
 			d.setHeld(extended)
 			return extended, conflicted
+		}
+	}
+}
+
+// extend makes the lease last for another TTL. That it is lost only the key tells,
+// which goes with its lease: a server's leader that has just been elected may not
+// know a living lease yet.
+func (d *DCS) extend(ctx context.Context, g grant) (grant, error) {
+	for {
+		extended, err := d.keepAlive(ctx, g)
+		if !errors.Is(err, errLeaseGone) {
+			return extended, err
+		}
+		kv, err := d.leaderKey(ctx)
+		switch {
+		case err != nil:
+			return grant{}, err
+		case !d.heldBy(kv, g.id):
+			return grant{}, refused(dcs.ErrLost, kv)
+		}
+		if err := wait(ctx); err != nil {
+			return grant{}, err
 		}
 	}
 }

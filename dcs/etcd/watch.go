@@ -29,7 +29,7 @@ func (d *DCS) watch(ctx context.Context, hints chan<- struct{}) {
 	pause, broken := shortest, false
 	for {
 		err := d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
-			// A unary call makes the library log in again if that is needed.
+			// It logs in if that is needed; the stream would only break.
 			_, err := client.Get(ctx, d.leader, clientv3.WithCountOnly())
 			return err
 		})
@@ -58,7 +58,7 @@ func (d *DCS) watch(ctx context.Context, hints chan<- struct{}) {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
-			pause = min(2*pause, connectPause)
+			pause = min(2*pause, longestPause)
 		}
 	}
 }
@@ -66,12 +66,8 @@ func (d *DCS) watch(ctx context.Context, hints chan<- struct{}) {
 // stream watches until it breaks. Hint hears of the stream's beginning and of
 // each change.
 func (d *DCS) stream(ctx context.Context, hint func(stood bool)) error {
-	client, err := d.connect(ctx)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancelCause(clientv3.WithRequireLeader(ctx))
-	stream, err := pb.NewWatchClient(client.ActiveConnection()).Watch(ctx, grpc.WaitForReady(true))
+	stream, err := pb.NewWatchClient(d.client.ActiveConnection()).Watch(ctx, grpc.WaitForReady(true))
 	if err != nil {
 		cancel(nil)
 		return err

@@ -19,7 +19,7 @@ type Store struct {
 	revision uint64
 	grants   map[string]*grant
 	keys     map[string]*entry // by path
-	changed  chan struct{}     // closed at the next change
+	watches  []*watch
 }
 
 // grant is the right to keep the keys that are attached to it.
@@ -41,7 +41,7 @@ func NewStore(c clock.Clock) *Store {
 	if c == nil {
 		c = clock.System()
 	}
-	return &Store{clock: c, grants: map[string]*grant{}, keys: map[string]*entry{}, changed: make(chan struct{})}
+	return &Store{clock: c, grants: map[string]*grant{}, keys: map[string]*entry{}}
 }
 
 // lock takes the store with everything expired that is over. The caller unlocks mu.
@@ -86,7 +86,7 @@ func (s *Store) put(path string, value []byte, g *grant) *entry {
 		s.keys[path] = e
 	}
 	e.value, e.grant, e.modified = append([]byte{}, value...), g, s.revision
-	s.signal()
+	s.signal(path)
 	return e
 }
 
@@ -95,13 +95,8 @@ func (s *Store) remove(path string) {
 	if s.keys[path] != nil {
 		s.revision++
 		delete(s.keys, path)
-		s.signal()
+		s.signal(path)
 	}
-}
-
-func (s *Store) signal() {
-	close(s.changed)
-	s.changed = make(chan struct{})
 }
 
 // meets says whether the key at path is as a write expects it.

@@ -2,39 +2,66 @@ package memory
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/regent-ha/regent/clock"
 )
 
+// watch is one Watch under way.
+type watch struct {
+	prefix string
+	dirty  chan struct{} // holds one: something below prefix changed
+}
+
+// signal tells those who watch a path that it changed.
+func (s *Store) signal(path string) {
+	for _, w := range s.watches {
+		if strings.HasPrefix(path, w.prefix) {
+			hint(w.dirty)
+		}
+	}
+}
+
+// hint merges with one that nobody took yet.
+func hint(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // Watch implements dcs.DCS. Its one goroutine ends with ctx.
 func (d *DCS) Watch(ctx context.Context) <-chan struct{} {
-	hints := make(chan struct{}, 1)
-	hints <- struct{}{} // what changed before the watch stood
-	d.store.mu.Lock()
-	changed, end := d.store.changed, d.store.nextEnd(d.prefix)
-	d.store.mu.Unlock()
+	s, hints := d.store, make(chan struct{}, 1)
+	hint(hints) // for what changed before the watch stood
+	w := &watch{prefix: d.prefix, dirty: make(chan struct{}, 1)}
+	s.lock()
+	s.watches = append(s.watches, w)
+	end := s.nextEnd(w.prefix)
+	s.mu.Unlock()
 	go func() {
 		defer close(hints)
-		for d.store.wait(ctx, changed, end) {
-			before := changed
-			d.store.lock() // expires what is over
-			changed, end = d.store.changed, d.store.nextEnd(d.prefix)
-			d.store.mu.Unlock()
-			if changed == before { // the grant that was to end here was extended
-				continue
-			}
+		for s.wait(ctx, w, end) {
+			s.lock() // ends what is over, of which w.dirty hears
+			end = s.nextEnd(w.prefix)
+			s.mu.Unlock()
 			select {
-			case hints <- struct{}{}:
-			default: // merges with the hint that nobody took yet
+			case <-w.dirty:
+				hint(hints)
+			default: // the grant that was to end was extended
 			}
 		}
+		s.mu.Lock()
+		s.watches = slices.DeleteFunc(s.watches, func(other *watch) bool { return other == w })
+		s.mu.Unlock()
 	}()
 	return hints
 }
 
-// wait returns false when ctx ended, true when something changed or, at end, a
-// grant is over.
-func (s *Store) wait(ctx context.Context, changed chan struct{}, end clock.Instant) bool {
+// wait returns true when something changed or, at end, a grant may be over; false
+// when ctx ended.
+func (s *Store) wait(ctx context.Context, w *watch, end clock.Instant) bool {
 	var over <-chan struct{}
 	if !end.IsZero() {
 		timer := s.clock.NewTimer(end)
@@ -44,7 +71,8 @@ func (s *Store) wait(ctx context.Context, changed chan struct{}, end clock.Insta
 	select {
 	case <-ctx.Done():
 		return false
-	case <-changed:
+	case <-w.dirty:
+		hint(w.dirty) // still to be looked at
 		return true
 	case <-over:
 		return true

@@ -19,7 +19,6 @@ type tour struct {
 	writers []*lab.Writer // client and probes
 	leader  *lab.Node
 	lost    map[lost]bool // rows that an earlier step has reported
-	print   func(result)
 }
 
 type lost struct {
@@ -37,102 +36,6 @@ type step struct {
 	within time.Duration
 	// mayLose: the host was lost in asynchronous mode.
 	mayLose bool
-}
-
-// result is one line of the report.
-type result struct {
-	step     step
-	took     time.Duration
-	gap      time.Duration // longest between two acknowledged writes
-	acked    int
-	lost     int
-	two      time.Duration // two servers acknowledged writes
-	overlaps []lab.Overlap
-	leader   string // at the end
-	err      error
-}
-
-// broken says what is not as promised.
-func (r result) broken() []string {
-	var out []string
-	if r.err != nil {
-		out = append(out, r.err.Error())
-	}
-	if r.two > 0 || len(r.overlaps) > 0 {
-		out = append(out, fmt.Sprintf("two primaries took writes for %v, first %+v", r.two, r.overlaps[0]))
-	}
-	if r.lost > 0 && !r.step.mayLose {
-		out = append(out, fmt.Sprintf("%d acknowledged rows are lost", r.lost))
-	}
-	if r.gap > r.step.within {
-		out = append(out, fmt.Sprintf("no writes for %v, at most %v are expected", r.gap, r.step.within))
-	}
-	return out
-}
-
-// steps are those of a cluster with this lease. Bounds are loose: a loaded
-// machine must pass; what is measured stands in the report.
-func steps(ttl time.Duration) []step {
-	const quick, slack = 5 * time.Second, 5 * time.Second
-	return []step{
-		{name: "primary's PostgreSQL killed", within: quick, do: killPostgres},
-		{name: "primary's agent killed", within: ttl + slack, do: killAgent},
-		{name: "primary's agent frozen", within: ttl + slack, do: freezeAgent},
-		{name: "primary's host lost", within: ttl + slack, do: loseHost, mayLose: true},
-		{name: "switchover", within: quick, do: switchover},
-		{name: "store restarted", within: quick, do: restartStore},
-	}
-}
-
-func killPostgres(ctx context.Context, t *tour) error {
-	if err := t.leader.KillPostgres(); err != nil {
-		return err
-	}
-	return t.written(ctx)
-}
-
-func killAgent(ctx context.Context, t *tour) error {
-	t.leader.KillAgent()
-	if err := t.replaced(ctx); err != nil {
-		return err
-	}
-	return t.leader.StartAgent()
-}
-
-func freezeAgent(ctx context.Context, t *tour) error {
-	t.leader.FreezeAgent()
-	err := t.replaced(ctx)
-	t.leader.ThawAgent()
-	return err
-}
-
-func loseHost(ctx context.Context, t *tour) error {
-	t.leader.KillHost()
-	if err := t.replaced(ctx); err != nil {
-		return err
-	}
-	return t.leader.StartHost()
-}
-
-func switchover(ctx context.Context, t *tour) error {
-	for _, n := range t.lab.Nodes {
-		if n == t.leader {
-			continue
-		}
-		if err := t.lab.Switchover(ctx, n); err != nil {
-			return err
-		}
-		return t.replaced(ctx)
-	}
-	return fmt.Errorf("nobody to switch over to")
-}
-
-func restartStore(ctx context.Context, t *tour) error {
-	t.lab.Store.Kill()
-	if err := t.lab.Store.Start(ctx); err != nil {
-		return err
-	}
-	return t.written(ctx)
 }
 
 // replaced waits until another node leads and the client has written there.

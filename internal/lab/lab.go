@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
@@ -26,6 +28,7 @@ type Lab struct {
 	secrets  secrets
 	programs []string // whose processes on Dir are ours to end
 
+	keep    atomic.Bool
 	closing sync.Once
 	closed  error
 }
@@ -40,8 +43,8 @@ func New(o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours := o.Dir == ""
-	if ours {
+	if o.Dir == "" {
+		o.RemoveDir = true
 		o.Dir, err = os.MkdirTemp("", "regent-lab-")
 	} else {
 		err = os.MkdirAll(o.Dir, 0o700)
@@ -54,7 +57,7 @@ func New(o Options) (*Lab, error) {
 		secrets: secrets{rand.Text(), rand.Text(), rand.Text()},
 	}
 	l.programs = []string{realPath(o.Agent[0]), realPath(o.PostgresBin)}
-	if l.watcher, err = watch(l.Dir, l.programs, ours, o.Output); err != nil {
+	if l.watcher, err = watch(l.Dir, l.programs, o.RemoveDir, o.Output); err != nil {
 		return nil, err
 	}
 	if err := l.build(); err != nil {
@@ -114,8 +117,12 @@ func (l *Lab) Node(name string) *Node {
 	return nil
 }
 
-// Close ends every process of the lab, and removes its directory if the lab made
-// it. It is idempotent.
+// Keep leaves the lab's directory where it is at the end, for somebody to look
+// at.
+func (l *Lab) Keep() { l.keep.Store(true) }
+
+// Close ends every process of the lab, and removes its directory if that is its
+// to do. It is idempotent.
 func (l *Lab) Close() error {
 	l.closing.Do(func() { l.closed = l.close() })
 	return l.closed
@@ -132,5 +139,8 @@ func (l *Lab) close() error {
 	if l.Store != nil {
 		l.Store.close()
 	}
-	return errors.Join(err, l.watcher.dismiss())
+	return errors.Join(err, l.watcher.dismiss(l.keep.Load()))
 }
+
+// TTL is the lease's.
+func (l *Lab) TTL() time.Duration { return l.options.TTL }

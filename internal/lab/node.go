@@ -181,3 +181,28 @@ func (n *Node) close() {
 
 // errNobody: there is no leader.
 var errNobody = errors.New("nobody holds the leader key")
+
+// Report is what a node's PostgreSQL says of itself.
+type Report struct {
+	Primary   bool
+	Streaming bool // it is a standby that receives WAL now
+	Timeline  uint32
+	Position  int64 // bytes of WAL: written, or received
+}
+
+// Report asks PostgreSQL, past any link.
+func (n *Node) Report(ctx context.Context) (r Report, err error) {
+	var recovery bool
+	var timeline int32
+	err = n.query(ctx, `select pg_is_in_recovery(),
+		exists (select from pg_stat_wal_receiver where status = 'streaming'),
+		case when pg_is_in_recovery() then coalesce((select received_tli from pg_stat_wal_receiver), (select timeline_id from pg_control_checkpoint()))
+		     else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end,
+		(case when pg_is_in_recovery() then coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) else pg_current_wal_lsn() end - '0/0')::bigint`,
+		&recovery, &r.Streaming, &timeline, &r.Position)
+	r.Primary, r.Timeline = err == nil && !recovery, uint32(timeline)
+	return r, err
+}
+
+// Port is PostgreSQL's, past any link.
+func (n *Node) Port() string { return port(n.SQLAddr) }

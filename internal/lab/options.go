@@ -30,6 +30,8 @@ type Options struct {
 	// Dir is where everything lies, a short path that no other lab uses. By
 	// default a temporary directory that is removed at the end.
 	Dir string
+	// RemoveDir removes a Dir that was given, too.
+	RemoveDir bool
 	// Scope is the cluster's name: by default "demo".
 	Scope string
 

@@ -16,8 +16,11 @@ import (
 // watcherName is the first argument of a copy of the program that is a watcher.
 const watcherName = "regent-lab-watcher:"
 
-// dismissed is what the lab says before it closes the pipe itself.
-const dismissed = "done"
+// What a lab that has ended its processes itself says before it closes the pipe.
+const (
+	dismissed     = "done"
+	dismissedKeep = "done, keep the directory"
+)
 
 // mainCalled: without Main the watcher would be one more lab, and so on.
 var mainCalled atomic.Bool
@@ -32,11 +35,16 @@ func Main() {
 	// The lab's end is the end of standard input, nothing else.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	dir, remove, programs := os.Args[1], os.Args[2] == "true", os.Args[3:]
-	if line, _ := bufio.NewReader(os.Stdin).ReadString('\n'); strings.TrimSpace(line) == dismissed {
-		// The lab has ended its processes itself.
-	} else if err := end(dir, programs); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	switch strings.TrimSpace(line) {
+	case dismissed:
+	case dismissedKeep:
+		remove = false
+	default:
+		if err := end(dir, programs); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	if remove {
 		if err := os.RemoveAll(dir); err != nil {
@@ -71,11 +79,15 @@ func watch(dir string, programs []string, remove bool, output io.Writer) (*watch
 }
 
 // dismiss ends the watcher, which removes the directory if that is its to do.
-func (w *watcher) dismiss() error {
+func (w *watcher) dismiss(keep bool) error {
 	if w == nil {
 		return nil
 	}
-	io.WriteString(w.pipe, dismissed+"\n")
+	word := dismissed
+	if keep {
+		word = dismissedKeep
+	}
+	io.WriteString(w.pipe, word+"\n")
 	w.pipe.Close()
 	timer := time.AfterFunc(30*time.Second, func() { w.cmd.Process.Kill() })
 	defer timer.Stop()

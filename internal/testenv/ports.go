@@ -2,19 +2,32 @@ package testenv
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"testing"
+)
+
+// Ports are taken from below those that the kernel gives to outgoing
+// connections, one of which may get a port between our look and its use.
+const (
+	firstPort = 15000
+	lastPort  = 32000
 )
 
 // Port returns a TCP port of the loopback address that is free now.
 func Port(tb testing.TB) int {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("testenv: find a free port: %v", err)
+	var err error
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	tb.Fatalf("testenv: find a free port: %v", err)
+	return 0
 }
 
 // Addr returns an address of the loopback interface that is free now.

@@ -111,15 +111,12 @@ func (p *Postgres) Start(args ...string) {
 	}
 	cmd := p.cmd
 	p.tb.Cleanup(func() { p.end(cmd, syscall.SIGQUIT) })
-	ready := func() bool {
-		err := exec.Command(filepath.Join(p.Bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", fmt.Sprint(p.Port)).Run()
-		return err == nil
-	}
-	for deadline := time.Now().Add(30 * time.Second); !ready(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			p.tb.Fatalf("testenv: PostgreSQL doesn't take connections; its log:\n%s", p.Log())
+	Eventually(p.tb, 30*time.Second, "PostgreSQL to take connections", func() error {
+		if exec.Command(filepath.Join(p.Bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", fmt.Sprint(p.Port)).Run() != nil {
+			return fmt.Errorf("its log:\n%s", p.Log())
 		}
-	}
+		return nil
+	})
 }
 
 // Stop stops it in order.

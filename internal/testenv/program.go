@@ -1,11 +1,13 @@
 package testenv
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -83,4 +85,23 @@ func (p *Program) WaitEnd(tb testing.TB, within time.Duration) {
 	if state := p.child.cmd.ProcessState; !state.Success() {
 		tb.Fatalf("the program ended with %v:\n%s", state, p.Output())
 	}
+}
+
+// EndBelow kills, when the test ends, every process whose command line names
+// something below dir, which must be a folder of the test's own: what a program
+// started that outlives it.
+func EndBelow(tb testing.TB, dir string) {
+	tb.Cleanup(func() {
+		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, file := range files {
+			text, _ := os.ReadFile(file)
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			if err != nil || pid == os.Getpid() || !bytes.Contains(text, []byte(dir+"/")) {
+				continue
+			}
+			if syscall.Kill(pid, syscall.SIGKILL) == nil {
+				tb.Logf("ended process %d: %s", pid, bytes.ReplaceAll(text, []byte{0}, []byte{' '}))
+			}
+		}
+	})
 }

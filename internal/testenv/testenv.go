@@ -23,11 +23,14 @@ const User = "postgres"
 
 // Main is the body of a TestMain whose tests must not run as root: under root it
 // runs the test binary again as User, else it runs the tests.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Tests(m)) }
+
+// Tests is Main without the end of the process.
+func Tests(m *testing.M) int {
 	if os.Getuid() != 0 {
-		os.Exit(inTempDir(m))
+		return inTempDir(m)
 	}
-	os.Exit(dropRoot())
+	return dropRoot()
 }
 
 // inTempDir runs the tests with a temporary folder that goes with them, also

@@ -1,0 +1,128 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/regent-ha/regent/internal/lab"
+)
+
+// refresh is how often the cluster is looked at.
+const refresh = 250 * time.Millisecond
+
+// serviceManager is after how long an agent that has ended is started again, as
+// a service manager would: longer than the lease, so that a failover is seen.
+const serviceManager = 15 * time.Second
+
+// live shows the cluster until ctx ends.
+func (d *demo) live(ctx context.Context) error {
+	took, err := d.start(ctx)
+	defer d.stop()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return d.keepLogs(err)
+	}
+	d.printf("A primary and two streaming standbys after %s\n", seconds(took))
+	s := &screen{out: d.options.Out, terminal: terminal(d.options.Out), lab: d.lab, hints: d.hints()}
+	gone := map[string]time.Time{} // since when an agent doesn't run
+	counted := &counters{demo: d}
+	tick := time.NewTicker(refresh)
+	defer tick.Stop()
+	for {
+		now := look(ctx, d.lab)
+		counted.look(ctx, now)
+		s.show(now, counted, gone)
+		d.restartAgents(gone)
+		select {
+		case <-ctx.Done():
+			s.leave()
+			d.printf("Ending the cluster\n")
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// restartAgents does a service manager's work.
+func (d *demo) restartAgents(gone map[string]time.Time) {
+	for _, n := range d.lab.Nodes {
+		since, known := gone[n.Name]
+		switch {
+		case n.AgentPID() != 0:
+			delete(gone, n.Name)
+		case !known:
+			gone[n.Name] = time.Now()
+		case time.Since(since) > serviceManager:
+			// An error shows as an agent that stays away.
+			_ = n.StartAgent()
+		}
+	}
+}
+
+// hints are commands to try, with the paths of this run.
+func (d *demo) hints() func(state) []string {
+	ctl := besides("regentctl")
+	return func(s state) []string {
+		var out []string
+		if n := s.primary(); n != nil {
+			out = append(out,
+				fmt.Sprintf("kill -9 %-8d the primary's PostgreSQL", n.postmaster),
+				fmt.Sprintf("kill -9 %-8d the primary's agent (started again after %v)", n.agent, serviceManager),
+				fmt.Sprintf("kill -STOP %-5d the primary's agent freezes; kill -CONT thaws it", n.agent),
+				fmt.Sprintf("kill -9 %d %d %d   agent, guard and PostgreSQL at once", n.agent, n.guard, n.postmaster))
+		}
+		if ctl != "" {
+			config := d.lab.Nodes[0].Config
+			out = append(out, ctl+" -c "+config+" list", ctl+" -c "+config+" switchover")
+		}
+		return append(out, "tail -f "+filepath.Join(d.lab.Dir, "*", "regent.log"),
+			filepath.Join(d.options.PostgresBin, "psql")+" -h "+d.lab.Nodes[0].Dir+" -U postgres -p "+d.lab.Nodes[0].Port())
+	}
+}
+
+// besides is the path of a program in the folder of this one, or empty.
+func besides(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	path := filepath.Join(filepath.Dir(self), name)
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// counters are what the writers saw since the start.
+type counters struct {
+	demo     *demo
+	acked    int
+	rate     float64       // acknowledged a second, lately
+	gap      time.Duration // the longest of the last minute
+	lost     int
+	two      time.Duration
+	checked  int // writes at the last look for lost ones
+	timeline uint32
+}
+
+// look counts. Lost rows are looked for after each change of the primary, when
+// the cluster is whole.
+func (c *counters) look(ctx context.Context, s state) {
+	h := lab.Recorded(c.demo.writers...)
+	now := s.at
+	client := h.Of("client")
+	recent := client.Since(now.Add(-2 * time.Second)).Acked()
+	c.acked, c.rate = client.Acked(), float64(recent)/2
+	c.gap = client.LongestGap(now.Add(-time.Minute), now)
+	c.two = lab.TwoPrimaries(h.Overlaps())
+	if p := s.primary(); p != nil && s.whole() && p.timeline != c.timeline {
+		if lost, err := c.demo.lab.Lost(ctx, h); err == nil {
+			c.lost, c.timeline = len(lost), p.timeline
+		}
+	}
+}

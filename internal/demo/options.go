@@ -1,0 +1,93 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/regent-ha/regent/internal/lab"
+)
+
+// Options say what to show, and where the programs are.
+type Options struct {
+	Check bool // the tour, which ends by itself and fails if a promise is broken
+	Keep  bool // the directory stays, for a look at logs
+
+	Dir         string // an empty one, which stays; by default a temporary one
+	Temporary   bool   // Dir was made for this run and goes with it
+	PostgresBin string // by default the newest of Debian's, or where PATH has initdb
+	Store       string // regent-store or etcd: by default beside this program, else in PATH
+	User        string // whom root becomes: by default "postgres"
+
+	Out io.Writer
+}
+
+// settled finds what wasn't said.
+func (o Options) settled() (Options, error) {
+	if o.User == "" {
+		o.User = "postgres"
+	}
+	if o.PostgresBin == "" {
+		o.PostgresBin = findPostgres()
+	}
+	if o.Store == "" {
+		o.Store = findStore()
+	}
+	if entries, _ := os.ReadDir(o.Dir); o.Dir != "" && len(entries) > 0 && !o.Temporary {
+		return o, fmt.Errorf("--dir %s is not empty: name an empty directory", o.Dir)
+	}
+	switch {
+	case o.PostgresBin == "":
+		return o, fmt.Errorf("no PostgreSQL server found: install one (Debian: apt-get install postgresql), or say where its programs are with --postgres-bin")
+	case o.Store == "":
+		return o, fmt.Errorf("no store found: put regent-store beside this program, install etcd, or say where one is with --store")
+	}
+	if _, err := os.Stat(filepath.Join(o.PostgresBin, "initdb")); err != nil {
+		return o, fmt.Errorf("--postgres-bin %s: %w", o.PostgresBin, err)
+	}
+	return o, nil
+}
+
+func findPostgres() string {
+	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(dirs) > 0 {
+		newest := slices.MaxFunc(dirs, func(a, b string) int { return major(a) - major(b) })
+		return filepath.Dir(newest)
+	}
+	if initdb, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(initdb)
+	}
+	return ""
+}
+
+// major is the version in /usr/lib/postgresql/VERSION/bin/initdb.
+func major(path string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+	return n
+}
+
+func findStore() string {
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), "regent-store")
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	for _, name := range []string{"regent-store", "etcd"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+func (o Options) storeCommand() lab.StoreCommand {
+	if filepath.Base(o.Store) == "etcd" {
+		return lab.Etcd(o.Store)
+	}
+	return lab.RegentStore(o.Store)
+}

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/internal/lab"
+)
+
+// The primary is cut off from the store and from the other nodes, and comes back:
+// it stops before its lease ends, the other side promotes after.
+func TestPrimaryCutOff(t *testing.T) {
+	t.Parallel()
+	s, leader := start(t, lab.Options{LinkPeers: true})
+	s.write()
+	leader.Isolate()
+	s.otherLeads(leader)
+	s.awaitWrites()
+	leader.Rejoin()
+	s.judge(true) // what the cut-off side acknowledged before its end
+}
+
+// The store stands still for longer than the lease, all members reach one
+// another: clients notice nothing, also not when it comes back with the lease gone.
+func TestStoreFrozen(t *testing.T) {
+	t.Parallel()
+	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
+	s.write()
+	s.Store.Freeze()
+	s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
+	s.pass(12 * time.Second)
+	s.Store.Thaw()
+	s.awaitLog(leader, "done: acquire|no action. I am")
+	s.pass(3 * time.Second)
+	if now := s.healthy(); now != leader {
+		t.Errorf("%s leads, not %s as before", now.Name, leader.Name)
+	}
+	s.judge(false)
+	if gap := s.gap(); gap > 2*time.Second {
+		t.Errorf("clients noticed: no write for %v", gap)
+	}
+}
+
+// The same with a store that was killed and started again.
+func TestStoreKilled(t *testing.T) {
+	t.Parallel()
+	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
+	s.write()
+	s.Store.Kill()
+	s.pass(12 * time.Second)
+	s.must(s.Store.Start(t.Context()))
+	s.pass(3 * time.Second)
+	if now := s.healthy(); now != leader {
+		t.Errorf("%s leads, not %s as before", now.Name, leader.Name)
+	}
+	s.judge(false)
+	if gap := s.gap(); gap > 2*time.Second {
+		t.Errorf("clients noticed: no write for %v", gap)
+	}
+}
+
+// Without failsafe the primary demotes in time and comes back with the store.
+func TestStoreFrozenWithoutFailsafe(t *testing.T) {
+	t.Parallel()
+	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": false}})
+	s.write()
+	s.Store.Freeze()
+	s.until("the primary to stop taking writes", func(ctx context.Context) error {
+		if ok, err := leader.Writable(ctx); err == nil && ok {
+			return errors.New("it takes them")
+		}
+		return nil
+	})
+	s.Store.Thaw()
+	s.judge(false)
+}
+
+// Failsafe with a member missing: its pledge is missing too, and the primary demotes.
+func TestFailsafeMemberMissing(t *testing.T) {
+	t.Parallel()
+	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
+	s.write()
+	missing := s.others(leader)[0]
+	missing.KillHost()
+	s.Store.Freeze()
+	s.until("the primary to stop taking writes", func(ctx context.Context) error {
+		if ok, err := leader.Writable(ctx); err == nil && ok {
+			return errors.New("it takes them")
+		}
+		return nil
+	})
+	s.Store.Thaw()
+	s.must(missing.StartHost())
+	s.judge(false)
+}
+
+// Only the primary has lost the store. The others could elect one of them, but
+// have pledged: nothing happens.
+func TestFailsafeStoreVisibleToOthers(t *testing.T) {
+	t.Parallel()
+	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
+	s.write()
+	leader.CutStore()
+	s.pass(12 * time.Second)
+	leader.Rejoin()
+	if now := s.healthy(); now != leader {
+		t.Errorf("%s leads, not %s as before", now.Name, leader.Name)
+	}
+	s.judge(false)
+}
+
+// An acceptor's agent is killed right after its pledge and starts again: it is
+// still bound. Nothing is acknowledged on both sides.
+func TestFailsafeAcceptorRestarts(t *testing.T) {
+	t.Parallel()
+	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
+	s.write()
+	leader.CutStore()
+	s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
+	acceptor := s.others(leader)[0]
+	for range 3 {
+		acceptor.KillAgent()
+		s.must(acceptor.StartAgent())
+		s.pass(1500 * time.Millisecond)
+	}
+	leader.Rejoin()
+	s.judge(false)
+}
+
+// pass lets time go by that the fault itself needs, with the writers going on.
+func (s *scene) pass(d time.Duration) {
+	s.t.Helper()
+	until := clock.System().Now().Add(d)
+	timer := clock.System().NewTimer(until)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-s.ctx.Done():
+		s.t.Fatal(s.ctx.Err())
+	}
+}

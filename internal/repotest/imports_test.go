@@ -1,0 +1,140 @@
+package repotest
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport is the picture of docs/architecture.md: what each package may import
+// beside the standard library. What ends in / stands for all below it. The names
+// of our own packages are without the module's path.
+var mayImport = map[string][]string{
+	"clock": {"golang.org/x/sys/unix"},
+
+	// These three know nothing of one another, and nothing of ha.
+	"dcs":      {"clock"},
+	"postgres": {"clock", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "golang.org/x/sys/unix"},
+	"fence":    {"clock", "golang.org/x/sys/unix"},
+
+	// A store knows dcs and its own client.
+	"dcs/memory": {"clock", "dcs"},
+	"dcs/etcd": {"clock", "dcs", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/", "google.golang.org/grpc", "google.golang.org/grpc/",
+		"go.uber.org/zap"},
+
+	"ha": {"clock", "dcs", "fence", "internal/value", "postgres"},
+
+	"rest": {"clock", "dcs", "ha", "internal/value", "postgres",
+		"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
+	"config": {"clock", "dcs", "dcs/etcd", "ha", "internal/value", "postgres",
+		"github.com/knadh/koanf/", "go.yaml.in/yaml/v3"},
+
+	// Programs wire.
+	"cmd/regent": {"clock", "config", "dcs", "fence", "ha", "internal/demo", "internal/lab", "postgres", "rest",
+		"github.com/spf13/cobra"},
+	"cmd/regentctl": {"clock", "config", "dcs", "ha", "rest", "github.com/spf13/cobra", "go.yaml.in/yaml/v3"},
+
+	// Test kits for whoever builds on these packages.
+	"dcs/dcstest":           {"clock", "dcs", "dcs/memory"},
+	"postgres/postgrestest": {"clock", "postgres"},
+	"ha/hatest":             {"clock", "dcs", "dcs/memory", "fence", "ha", "postgres", "postgres/postgrestest"},
+
+	"internal/value":    {},
+	"internal/tcpproxy": {},
+	"internal/testenv":  {"internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc"},
+	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy",
+		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
+		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
+	"internal/demo":     {"clock", "internal/lab", "golang.org/x/sys/unix"},
+	"internal/e2e":      {"clock", "dcs", "internal/lab"},
+	"internal/repotest": {},
+
+	// An example shows what one needs for it.
+	"examples/lock":     {"clock", "dcs", "dcs/etcd"},
+	"examples/instance": {"postgres", "github.com/jackc/pgx/v5"},
+	"examples/embed":    {"dcs", "dcs/etcd", "fence", "ha", "postgres", "rest"},
+	"examples/fake":     {"ha/hatest"},
+}
+
+// testsMayImport is what every test may import in addition, beside what its
+// package and the packages below it may.
+var testsMayImport = []string{
+	"clock", "dcs/dcstest", "dcs/memory", "postgres/postgrestest", "ha/hatest", "internal/testenv", "internal/lab", "internal/tcpproxy",
+	"github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
+}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range sources(t) {
+		allowed, known := mayImport[f.Dir]
+		if !known {
+			t.Errorf("%s: internal/repotest doesn't say what package %s may import", f.Path, f.Dir)
+			continue
+		}
+		seen[f.Dir] = true
+		if f.Test {
+			allowed = slices.Concat(allowed, testsMayImport, below(allowed))
+		}
+		for _, i := range f.AST.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := imported == module+"/"+f.Dir // an external test package
+			if !allows(allowed, imported) && !(own && f.Test) {
+				t.Errorf("%s: package %s may not import %s", f.position(i), f.Dir, imported)
+			}
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(mayImport)) {
+		if !seen[dir] && !planned[dir] {
+			t.Errorf("internal/repotest says what package %s may import, and there is no such package", dir)
+		}
+	}
+}
+
+// planned packages are in the picture and not yet in the tree.
+var planned = map[string]bool{"cmd/regentctl": true}
+
+// below is what the packages of ours in allowed may import.
+func below(allowed []string) []string {
+	var all []string
+	for _, a := range allowed {
+		all = append(all, mayImport[a]...)
+	}
+	return all
+}
+
+func allows(allowed []string, imported string) bool {
+	first, _, _ := strings.Cut(imported, "/")
+	if !strings.Contains(first, ".") {
+		return imported != "C" // the standard library, and no cgo
+	}
+	name := strings.TrimPrefix(imported, module+"/")
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		return a == name || strings.HasSuffix(a, "/") && strings.HasPrefix(name, a)
+	})
+}
+
+// TestUnwanted keeps what steps around the language, what has a better
+// successor, and what is for tests alone out of the rest.
+func TestUnwanted(t *testing.T) {
+	for _, f := range sources(t) {
+		for _, i := range f.AST.Imports {
+			switch imported, _ := strconv.Unquote(i.Path.Value); imported {
+			case "unsafe", "plugin", "log", "math/rand", "io/ioutil", "sort":
+				if strings.HasPrefix(f.Dir, "examples/") && imported == "log" {
+					continue // a program of a few lines
+				}
+				t.Errorf("%s: %s is not used here", f.position(i), path.Base(imported))
+			case "testing", "testing/synctest", module + "/internal/testenv":
+				if !isTestCode(f) {
+					t.Errorf("%s: %s is for tests alone", f.position(i), imported)
+				}
+			}
+		}
+	}
+}
