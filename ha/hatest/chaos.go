@@ -3,6 +3,7 @@ package hatest
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,7 +69,7 @@ func (h Chaos) play() (error, []byte) {
 
 func (h Chaos) live(c *Cluster) {
 	ttl := c.opts.settings.TTL
-	if !c.Await(3*ttl+time.Minute, func() bool { return c.Healthy() == "" }) {
+	if early := c.world.chance(4); !early && !c.Await(3*ttl+time.Minute, func() bool { return c.Healthy() == "" }) {
 		c.fail("a new cluster didn't get going: %s", c.Healthy())
 		return
 	}
@@ -81,8 +82,13 @@ func (h Chaos) live(c *Cluster) {
 		if c.broken != nil {
 			return
 		}
-		c.mishap(h.Kinds)
+		if c.world.chance(2) {
+			c.ambush(h.Kinds)
+		} else {
+			c.mishap(h.Kinds, nil)
+		}
 	}
+	c.world.before = nil
 	c.Run(c.world.between(0, 2*ttl))
 	c.Heal()
 	c.healed()
@@ -232,6 +238,24 @@ var mishaps = []mishap{
 		}
 		return nil
 	}},
+	{"reconfigured", func(c *Cluster, _, _ *node) func() {
+		config := map[string]any{"failsafe_mode": c.world.chance(2)}
+		for key, value := range timings[c.world.rng.IntN(len(timings))] {
+			config[key] = value
+		}
+		if err := c.Configure(config); err != nil {
+			c.fail("write the configuration: %v", err)
+		}
+		return nil
+	}},
+	{"agent shut down", func(c *Cluster, n, _ *node) func() {
+		c.Shutdown(n.name)
+		return func() { c.StartAgent(n.name) }
+	}},
+	{"reinitialize", func(c *Cluster, n, _ *node) func() {
+		c.Reinitialize(n.name)
+		return nil
+	}},
 	{"restart", func(c *Cluster, n, _ *node) func() {
 		c.Restart(n.name)
 		return nil
@@ -258,8 +282,38 @@ func (c *Cluster) quiet() bool {
 // guardTroubled says whether the guard can't stand in for the agent now.
 func (n *node) guardTroubled() bool { return n.guard == nil || n.guard.dead || n.guard.frozen }
 
-// mishap lets something go wrong: most often at the leader.
-func (c *Cluster) mishap(kinds []string) {
+// moments are what an ambush waits for: where a step is taken that can't be taken
+// back, or one that others rely on.
+var moments = []string{
+	"store acquire", "store renew", "store release", "store resume", "store put initialize", "store read",
+	"guard connect", "guard arm", "guard disarm", "guard launch primary", "guard launch standby",
+	"postgresql promote", "postgresql promote now", "postgresql stop", "postgresql start primary",
+	"postgresql start standby", "postgresql recover", "postgresql rewind", "postgresql clone",
+	"postgresql compare", "postgresql follow", "postgresql initdb", "postgresql post_bootstrap",
+	"pledge", "server exited", "hint",
+}
+
+// ambush lets something go wrong at the very node that is about to do something,
+// the next time that one is.
+func (c *Cluster) ambush(kinds []string) {
+	moment := moments[c.world.rng.IntN(len(moments))]
+	late := c.world.rng.IntN(3) // how many times it is let pass
+	c.world.logf("ambush: waiting for %s", moment)
+	c.world.before = func(what string) {
+		name, doing, _ := strings.Cut(what, " ")
+		if !strings.HasPrefix(doing, moment) {
+			return
+		}
+		if late--; late >= 0 {
+			return
+		}
+		c.world.before = nil
+		c.mishap(kinds, c.node(name))
+	}
+}
+
+// mishap lets something go wrong, at a node or by default most often at the leader.
+func (c *Cluster) mishap(kinds []string, at *node) {
 	m := mishaps[c.world.rng.IntN(len(mishaps))]
 	for len(kinds) > 0 && !contains(kinds, m.name) {
 		m = mishaps[c.world.rng.IntN(len(mishaps))]
@@ -267,6 +321,9 @@ func (c *Cluster) mishap(kinds []string) {
 	i := c.world.rng.IntN(len(c.nodes))
 	if leader := c.Leader(); leader != "" && c.world.chance(2) {
 		i = c.node(leader).index
+	}
+	if at != nil {
+		i = at.index
 	}
 	n := c.nodes[i]
 	other := c.nodes[(i+1+c.world.rng.IntN(len(c.nodes)-1))%len(c.nodes)]

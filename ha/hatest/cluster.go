@@ -47,6 +47,9 @@ type Options struct {
 	settings ha.Settings
 }
 
+// longestTTL is that of the longest lease that a Chaos configures.
+const longestTTL = 30 * time.Second
+
 // Cluster is a whole cluster in virtual time. All of its methods are for the one
 // goroutine that made it.
 type Cluster struct {
