@@ -97,6 +97,12 @@ func rememberCluster(v view, m memory) memory {
 	} else if m.Handover.Done && c.Leader != nil && c.Leader.Name != v.Self.Name {
 		m.Handover = handover{} // somebody took over
 	}
+	switch {
+	case !c.Failover.Requested():
+		m.Requested = requested{}
+	case m.Requested.Version != c.Failover.Version:
+		m.Requested = requested{Version: c.Failover.Version, Since: v.Now}
+	}
 	if !c.Initialize.Present || c.Initialize.SystemID != "" {
 		m.InitSince = 0
 	}

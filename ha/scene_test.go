@@ -144,6 +144,9 @@ func (s *scene) failover(w words) {
 		f.ScheduledAt = s.v.Wall.Add(d)
 	}
 	s.v.Store.Cluster.Failover = f
+	if !w.has("new") {
+		s.v.Memory.Requested = requested{Version: f.Version, Since: s.v.Now.Add(-50 * time.Millisecond)}
+	}
 }
 
 func (s *scene) history(w words) {
@@ -288,6 +291,7 @@ func (s *scene) pledges(w words) {
 // memory sets what the last decision left; instants are told as the time since.
 func (s *scene) memory(w words) {
 	m := &s.v.Memory
+	m.Fresh = w.has("fresh")
 	for key, value := range w.values {
 		switch key {
 		case "checked":

@@ -173,6 +173,7 @@ type memory struct {
 	Round      clock.Instant // answers of peers count if they were asked for since then
 	Following  string        // the upstream that the server was told to follow
 	ClearedFor dcs.Version   // the failover request that was seen to
+	Requested  requested     // the failover request that is there
 	Winning    winning
 	Handover   handover
 	Checked    checked
@@ -184,6 +185,7 @@ type memory struct {
 	Clones     tries
 	Follows    tries
 	Promoting  clock.Instant // when the promotion was requested; zero: none is under way
+	Fresh      bool          // we promoted and have not asked for a checkpoint since
 	History    uint32        // the timeline whose history we have published
 	Failsafe   string        // digest of the failsafe map as we published it
 	SecondLook clock.Instant // when peers were asked early
@@ -197,6 +199,12 @@ type winning struct {
 	Status  dcs.Version
 	History dcs.Version
 	Recheck bool // the candidate test must be repeated: somebody led in between
+}
+
+// requested is a failover request and when it was first seen.
+type requested struct {
+	Version dcs.Version
+	Since   clock.Instant
 }
 
 // handover is a leader's way out of office.

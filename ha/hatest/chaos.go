@@ -13,7 +13,7 @@ import (
 type Chaos struct {
 	// Options of the cluster. Without a Config the seed chooses one.
 	Options Options
-	// Faults is how many there are; 0: 12.
+	// Faults is how many there are; 0: 15.
 	Faults int
 	// Kinds limits what can happen, by the names that the trace shows; nil: all.
 	Kinds []string
@@ -44,6 +44,9 @@ func (h Chaos) play() (error, []byte) {
 			o.Config[key] = value
 		}
 	}
+	if o.Nodes == 0 {
+		o.Nodes = []int{3, 3, 3, 2, 4, 5}[choice.IntN(6)]
+	}
 	if o.Drift == 0 {
 		o.Drift = 5000
 	}
@@ -71,10 +74,10 @@ func (h Chaos) live(c *Cluster) {
 	}
 	faults := h.Faults
 	if faults == 0 {
-		faults = 12
+		faults = 15
 	}
 	for range faults {
-		c.Run(c.world.between(0, ttl+5*time.Second))
+		c.Run(c.world.between(0, ttl))
 		if c.broken != nil {
 			return
 		}
@@ -189,6 +192,15 @@ var mishaps = []mishap{
 		c.FreezeStore()
 		return func() { c.StartStore() }
 	}},
+	{"store wiped", func(c *Cluster, _, _ *node) func() {
+		if !c.quiet() {
+			return nil
+		}
+		if err := c.WipeStore(); err != nil {
+			c.fail("wipe the store: %v", err)
+		}
+		return nil
+	}},
 	{"agents cut", func(c *Cluster, n, other *node) func() {
 		c.CutPeers(n.name, other.name, true)
 		if c.world.chance(2) {
@@ -224,6 +236,23 @@ var mishaps = []mishap{
 		c.Restart(n.name)
 		return nil
 	}},
+}
+
+// quiet says whether every agent reaches every other and the store. Who removes
+// the leader key by hand takes the lease's word back, and only the agents' own
+// questions to one another keep two primaries apart then.
+func (c *Cluster) quiet() bool {
+	for _, n := range c.nodes {
+		if n.process == nil || n.process.frozen || n.down || n.toStoreCut || n.fromStoreCut || n.slow > 0 {
+			return false
+		}
+		for _, other := range c.nodes {
+			if c.peersCut(n, other) {
+				return false
+			}
+		}
+	}
+	return c.store.mode == storeUp
 }
 
 // guardTroubled says whether the guard can't stand in for the agent now.

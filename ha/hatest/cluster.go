@@ -61,6 +61,7 @@ type Cluster struct {
 
 	apiCut   map[[2]int]bool
 	ledger   ledger
+	revoked  clock.Instant // until when leases count for nothing, since the store was wiped
 	broken   error
 	failsafe map[string]string // as last written
 }

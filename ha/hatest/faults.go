@@ -1,6 +1,7 @@
 package hatest
 
 import (
+	"testing/synctest"
 	"time"
 )
 
@@ -122,6 +123,7 @@ func (n *node) thawHost() {
 func (n *node) killAgent() {
 	if p := n.process; p != nil {
 		p.kill()
+		synctest.Wait() // its goroutines end before another agent begins
 		n.agentGone(p)
 	}
 }
@@ -200,9 +202,13 @@ func (c *Cluster) StartStore() {
 	c.store.set(storeUp)
 }
 
-// WipeStore removes everything of the cluster's, the leader key included.
+// WipeStore removes everything of the cluster's, the leader key included. That
+// takes back what the store has granted: until the lease that was in force would
+// have ended, two leaders are nobody's fault but the one's who wipes.
 func (c *Cluster) WipeStore() error {
 	c.world.logf("fault: store wiped")
+	c.dataFault()
+	c.revoked = c.world.time().Add(c.opts.settings.TTL)
 	return c.store.admin.RemoveCluster(noWait)
 }
 
