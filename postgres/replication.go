@@ -125,10 +125,10 @@ func walData(message []byte) []byte {
 
 // SQLSTATEs that say something definite (PostgreSQL documentation, "Error Codes").
 const (
-	duplicateObject   = "42710"
-	undefinedObject   = "42704"
-	objectInUse       = "55006"
-	undefinedFile     = "58P01"
+	duplicateObject = "42710"
+	undefinedObject = "42704"
+	objectInUse     = "55006"
+	undefinedFile   = "58P01"
 )
 
 func isSQLState(err error, states ...string) bool {
