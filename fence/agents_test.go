@@ -155,7 +155,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		}
 	}
 	open := ok
-	open.RunDir = filepath.Join(t.TempDir(), "run")
+	open.RunDir = filepath.Join(testenv.ShortTempDir(t), "run")
 	os.Mkdir(open.RunDir, 0o777)
 	os.Chmod(open.RunDir, 0o777)
 	if _, err := LockDataDir(open); err == nil || !strings.Contains(err.Error(), "written by others") {
