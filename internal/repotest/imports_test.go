@@ -47,8 +47,10 @@ var mayImport = map[string][]string{
 	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy", "internal/testenv",
 		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
-	"internal/demo":     {"clock", "internal/lab"},
-	"internal/repotest": {},
+	"internal/demo":      {"clock", "internal/lab"},
+	"internal/bench":     {"clock", "dcs", "internal/lab", "github.com/jackc/pgx/v5"},
+	"internal/bench/cmd": {"internal/bench", "internal/lab"},
+	"internal/repotest":  {},
 
 	// An example shows what one needs for it.
 	"examples/lock":     {"clock", "dcs", "dcs/etcd"},
