@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +41,14 @@ func (t *trial) measureIdle(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	cycles := d.Seconds() / t.system.Settings.LoopWait.Seconds() * float64(len(t.lab.Nodes))
-	t.sheet.add(t.system.Name, "idle: store requests per agent and loop", amount((after-before)/cycles))
+	sum := 0.0
+	for _, method := range slices.Sorted(maps.Keys(after)) {
+		if n := after[method] - before[method]; n > 0 {
+			fmt.Fprintf(t.sheet.out, "  %s idle: %s %s per agent and loop\n", t.system.Name, method, figure(n/cycles))
+			sum += n
+		}
+	}
+	t.sheet.add(t.system.Name, "idle: store requests per agent and loop", amount(sum/cycles))
 	for _, p := range parts {
 		used, err := cpuTime(p.pid)
 		if err != nil {
@@ -78,39 +88,46 @@ func (t *trial) parts() []part {
 	return parts
 }
 
-// requests is how many messages clients have sent to the store, as it counts
-// them; watches, which are answered without being asked, aside.
-func (t *trial) requests(ctx context.Context) (float64, error) {
-	sum := 0.0
+// requests is how many messages of each method clients have sent to the store,
+// as it counts them; watches, which are answered without being asked, aside.
+func (t *trial) requests(ctx context.Context) (map[string]float64, error) {
+	sums := map[string]float64{}
 	for _, endpoint := range t.lab.Store.Endpoints {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+endpoint+"/metrics", nil)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return 0, fmt.Errorf("bench: the store's metrics: %w", err)
+		if err == nil {
+			err = received(answer.Body, sums)
+			answer.Body.Close()
 		}
-		lines := bufio.NewScanner(answer.Body)
-		for lines.Scan() {
-			line := lines.Text()
-			if !strings.HasPrefix(line, "grpc_server_msg_received_total{") || strings.Contains(line, `grpc_method="Watch"`) {
-				continue
-			}
-			n, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
-			if err != nil {
-				answer.Body.Close()
-				return 0, fmt.Errorf("bench: the store's metrics: %w", err)
-			}
-			sum += n
-		}
-		err = lines.Err()
-		answer.Body.Close()
 		if err != nil {
-			return 0, fmt.Errorf("bench: the store's metrics: %w", err)
+			return nil, fmt.Errorf("bench: the store's metrics: %w", err)
 		}
 	}
-	return sum, nil
+	return sums, nil
+}
+
+// received adds up the counters of messages by method.
+func received(metrics io.Reader, sums map[string]float64) error {
+	lines := bufio.NewScanner(metrics)
+	for lines.Scan() {
+		labels, ok := strings.CutPrefix(lines.Text(), "grpc_server_msg_received_total{")
+		if !ok {
+			continue
+		}
+		_, method, _ := strings.Cut(labels, `grpc_method="`)
+		method, _, _ = strings.Cut(method, `"`)
+		n, err := strconv.ParseFloat(labels[strings.LastIndexByte(labels, ' ')+1:], 64)
+		if err != nil {
+			return err
+		}
+		if method != "Watch" {
+			sums[method] += n
+		}
+	}
+	return lines.Err()
 }
 
 // cpuTime is what a process has used, with all its threads (proc(5), stat).

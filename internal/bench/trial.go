@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/internal/lab"
@@ -106,10 +108,26 @@ func (t *trial) begin(ctx context.Context) (err error) {
 	if t.leader, err = t.lab.WaitHealthy(ctx); err != nil {
 		return err
 	}
+	if err := t.empty(ctx); err != nil {
+		return err
+	}
 	t.client = t.lab.StartClient()
 	if err := t.awaitWrite(ctx); err != nil {
 		t.client.Stop()
 		return err
+	}
+	return nil
+}
+
+// empty removes what earlier writers wrote: every writer counts from one.
+func (t *trial) empty(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, t.lab.ConnString(t.leader.SQLAddr))
+	if err != nil {
+		return fmt.Errorf("bench: empty the table: %w", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "truncate "+lab.Table); err != nil {
+		return fmt.Errorf("bench: empty the table: %w", err)
 	}
 	return nil
 }

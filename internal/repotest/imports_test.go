@@ -35,30 +35,11 @@ var mayImport = map[string][]string{
 	// Programs wire.
 	"cmd/regent": {"clock", "config", "dcs", "fence", "ha", "internal/demo", "internal/lab", "postgres", "rest",
 		"github.com/spf13/cobra"},
-<<<<<<< HEAD
-	"ctl": {"clock", "config", "dcs", "ha", "internal/jsontext", "internal/value", "postgres", "rest", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"},
-	"cmd/regentctl": {"ctl"},
-=======
-	"cmd/regentctl": {"ctl"},
-	"ctl": {"config", "dcs", "ha", "internal/jsontext", "rest",
-		"github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"},
->>>>>>> examples
-
-	// Test kits for whoever builds on these packages.
-	"dcs/dcstest":           {"clock", "dcs", "dcs/memory"},
-	"postgres/postgrestest": {"clock", "postgres"},
-	"ha/hatest":             {"clock", "dcs", "dcs/memory", "fence", "ha", "postgres", "postgres/postgrestest"},
-
-	"internal/jsontext": {},
-	"internal/value":    {},
-	"internal/tcpproxy": {},
-	"internal/testenv":  {"internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc"},
-	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy",
-		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
-		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
-	"internal/demo":     {"clock", "internal/lab", "golang.org/x/sys/unix"},
-	"internal/e2e":      {"clock", "dcs", "internal/lab"},
-	"internal/repotest": {},
+	"internal/demo":      {"clock", "internal/lab", "golang.org/x/sys/unix"},
+	"internal/e2e":       {"clock", "dcs", "internal/lab"},
+	"internal/bench":     {"clock", "dcs", "internal/lab", "github.com/jackc/pgx/v5"},
+	"internal/bench/cmd": {"internal/bench", "internal/lab"},
+	"internal/repotest":  {},
 
 	// An example shows what one needs for it.
 	"examples/lock":     {"clock", "dcs", "dcs/etcd"},
