@@ -35,6 +35,22 @@ var mayImport = map[string][]string{
 	// Programs wire.
 	"cmd/regent": {"clock", "config", "dcs", "fence", "ha", "internal/demo", "internal/lab", "postgres", "rest",
 		"github.com/spf13/cobra"},
+	"cmd/regentctl": {"ctl"},
+	"ctl": {"config", "dcs", "ha", "internal/jsontext", "rest",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"},
+
+	// Test kits for whoever builds on these packages.
+	"dcs/dcstest":           {"clock", "dcs", "dcs/memory"},
+	"postgres/postgrestest": {"clock", "postgres"},
+	"ha/hatest":             {"clock", "dcs", "dcs/memory", "fence", "ha", "postgres", "postgres/postgrestest"},
+
+	"internal/jsontext": {},
+	"internal/value":    {},
+	"internal/tcpproxy": {},
+	"internal/testenv":  {"internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc"},
+	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy",
+		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
+		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
 	"internal/demo":      {"clock", "internal/lab", "golang.org/x/sys/unix"},
 	"internal/e2e":       {"clock", "dcs", "internal/lab"},
 	"internal/bench":     {"clock", "dcs", "internal/lab", "github.com/jackc/pgx/v5"},
