@@ -53,7 +53,7 @@ func (s *Server) Clone(ctx context.Context, from postgres.Upstream, progress fun
 	d := source.disk
 	s.disk = disk{
 		data: postgres.DataValid, systemID: d.systemID, head: d.head, applied: d.head,
-		checkpoint: d.checkpoint, newest: d.newest, standby: true,
+		checkpoint: d.checkpoint, newest: d.newest, standby: true, backup: true,
 		// The control file is copied last, from a server that runs.
 		state:     d.state,
 		keptAside: s.disk.keptAside, full: s.disk.full,
@@ -206,7 +206,7 @@ func (s *Server) Rewind(ctx context.Context, up postgres.Upstream) error {
 	s.net.lock()
 	defer s.net.mu.Unlock()
 	d := source.disk
-	s.disk.data, s.disk.state, s.disk.standby = postgres.DataValid, inArchiveRecovery, true
+	s.disk.data, s.disk.state, s.disk.standby, s.disk.backup = postgres.DataValid, inArchiveRecovery, true, true
 	s.disk.head, s.disk.applied, s.disk.checkpoint = d.head, d.head, d.checkpoint
 	s.disk.newest, s.disk.slots = d.newest, maps.Clone(before.slots)
 	return nil
