@@ -33,7 +33,7 @@ func (c *Cluster) SlowNetwork(name string, d time.Duration) {
 	c.node(name).slow = d
 }
 
-// StopStore lets the store refuse connections; ThawStore brings it back.
+// StopStore lets the store refuse connections; StartStore brings it back.
 func (c *Cluster) StopStore() {
 	c.world.logf("fault: store down")
 	c.store.set(storeDown)
