@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 func TestSecondAgentWaitsForTheFirstsDeath(t *testing.T) {
@@ -135,7 +137,7 @@ func TestGuardThatIsToldToEndStopsTheServer(t *testing.T) {
 }
 
 func TestOptionsSayWhatIsWrong(t *testing.T) {
-	ok := Options{DataDir: t.TempDir(), RunDir: t.TempDir()}
+	ok := Options{DataDir: t.TempDir(), RunDir: testenv.ShortTempDir(t)}
 	if err := ok.Validate(); err != nil {
 		t.Fatal(err)
 	}

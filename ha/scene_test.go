@@ -144,6 +144,9 @@ func (s *scene) failover(w words) {
 		f.ScheduledAt = s.v.Wall.Add(d)
 	}
 	s.v.Store.Cluster.Failover = f
+	if !w.has("new") {
+		s.v.Memory.Requested = requested{Version: f.Version, Since: s.v.Now.Add(-50 * time.Millisecond)}
+	}
 }
 
 func (s *scene) history(w words) {
@@ -288,11 +291,15 @@ func (s *scene) pledges(w words) {
 // memory sets what the last decision left; instants are told as the time since.
 func (s *scene) memory(w words) {
 	m := &s.v.Memory
+	m.Fresh = w.has("fresh")
 	for key, value := range w.values {
 		switch key {
 		case "checked":
-			m.Checked = checked{Lineage: "l-" + s.v.Store.Cluster.LeaderName(), Result: ancestry(value), Reason: w.values["reason"]}
-		case "reason", "to":
+			m.Checked = checked{Lineage: "l-" + s.v.Store.Cluster.LeaderName(), Result: ancestry(value), Reason: w.values["reason"], At: w.ago("looked"),
+				Missing: postgres.LSN(w.number("missing", 0))}
+		case "dry":
+			m.Dry = w.ago("dry")
+		case "reason", "to", "missing", "looked":
 		case "handover":
 			m.Handover = handover{Reason: value, To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
 		case "vacant":

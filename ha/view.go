@@ -173,6 +173,7 @@ type memory struct {
 	Round      clock.Instant // answers of peers count if they were asked for since then
 	Following  string        // the upstream that the server was told to follow
 	ClearedFor dcs.Version   // the failover request that was seen to
+	Requested  requested     // the failover request that is there
 	Winning    winning
 	Handover   handover
 	Checked    checked
@@ -184,10 +185,12 @@ type memory struct {
 	Clones     tries
 	Follows    tries
 	Promoting  clock.Instant // when the promotion was requested; zero: none is under way
+	Fresh      bool          // we promoted and have not asked for a checkpoint since
 	History    uint32        // the timeline whose history we have published
 	Failsafe   string        // digest of the failsafe map as we published it
 	SecondLook clock.Instant // when peers were asked early
 	Nudged     clock.Instant
+	Dry        clock.Instant // since when the running standby has not been seen streaming; zero: it streams
 	InitSince  clock.Instant // since when initialize is empty and nobody works on it
 	Recovered  bool          // crash recovery was done since the server was last up
 }
@@ -197,6 +200,12 @@ type winning struct {
 	Status  dcs.Version
 	History dcs.Version
 	Recheck bool // the candidate test must be repeated: somebody led in between
+}
+
+// requested is a failover request and when it was first seen.
+type requested struct {
+	Version dcs.Version
+	Since   clock.Instant
 }
 
 // handover is a leader's way out of office.
@@ -214,6 +223,7 @@ type checked struct {
 	Lineage  string // of the leader key whose holder we compared with
 	Result   ancestry
 	Reason   string
+	Missing  postgres.LSN // the holder has removed the WAL from here on, which we need; 0: it hasn't
 	At       clock.Instant
 	Attempts int
 }

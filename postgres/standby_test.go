@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 func TestStandbyStreamsAndIsPromoted(t *testing.T) {
@@ -116,15 +118,13 @@ func TestNudgeResumesStreaming(t *testing.T) {
 
 func awaitLog(t *testing.T, f *fixture, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+	testenv.Eventually(t, limit, fmt.Sprintf("the log of %s to say %q", f.options.Name, text), func() error {
 		log, err := os.ReadFile(f.logFile())
-		if err == nil && containsText(log, text) {
-			return
+		if err == nil && !containsText(log, text) {
+			err = errors.New("it doesn't")
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the log of %s never said %q", f.options.Name, text)
-		}
-	}
+		return err
+	})
 }
 
 func TestFollow(t *testing.T) {

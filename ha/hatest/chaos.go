@@ -3,6 +3,7 @@ package hatest
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 type Chaos struct {
 	// Options of the cluster. Without a Config the seed chooses one.
 	Options Options
-	// Faults is how many there are; 0: 12.
+	// Faults is how many there are; 0: 15.
 	Faults int
 	// Kinds limits what can happen, by the names that the trace shows; nil: all.
 	Kinds []string
@@ -44,6 +45,9 @@ func (h Chaos) play() (error, []byte) {
 			o.Config[key] = value
 		}
 	}
+	if o.Nodes == 0 {
+		o.Nodes = []int{3, 3, 3, 2, 4, 5}[choice.IntN(6)]
+	}
 	if o.Drift == 0 {
 		o.Drift = 5000
 	}
@@ -65,21 +69,26 @@ func (h Chaos) play() (error, []byte) {
 
 func (h Chaos) live(c *Cluster) {
 	ttl := c.opts.settings.TTL
-	if !c.Await(3*ttl+time.Minute, func() bool { return c.Healthy() == "" }) {
+	if early := c.world.chance(4); !early && !c.Await(3*ttl+time.Minute, func() bool { return c.Healthy() == "" }) {
 		c.fail("a new cluster didn't get going: %s", c.Healthy())
 		return
 	}
 	faults := h.Faults
 	if faults == 0 {
-		faults = 12
+		faults = 15
 	}
 	for range faults {
-		c.Run(c.world.between(0, ttl+5*time.Second))
+		c.Run(c.world.between(0, ttl))
 		if c.broken != nil {
 			return
 		}
-		c.mishap(h.Kinds)
+		if c.world.chance(2) {
+			c.ambush(h.Kinds)
+		} else {
+			c.mishap(h.Kinds, nil)
+		}
 	}
+	c.world.before = nil
 	c.Run(c.world.between(0, 2*ttl))
 	c.Heal()
 	c.healed()
@@ -189,6 +198,15 @@ var mishaps = []mishap{
 		c.FreezeStore()
 		return func() { c.StartStore() }
 	}},
+	{"store wiped", func(c *Cluster, _, _ *node) func() {
+		if !c.quiet() {
+			return nil
+		}
+		if err := c.WipeStore(); err != nil {
+			c.fail("wipe the store: %v", err)
+		}
+		return nil
+	}},
 	{"agents cut", func(c *Cluster, n, other *node) func() {
 		c.CutPeers(n.name, other.name, true)
 		if c.world.chance(2) {
@@ -220,17 +238,82 @@ var mishaps = []mishap{
 		}
 		return nil
 	}},
+	{"reconfigured", func(c *Cluster, _, _ *node) func() {
+		config := map[string]any{"failsafe_mode": c.world.chance(2)}
+		for key, value := range timings[c.world.rng.IntN(len(timings))] {
+			config[key] = value
+		}
+		if err := c.Configure(config); err != nil {
+			c.fail("write the configuration: %v", err)
+		}
+		return nil
+	}},
+	{"agent shut down", func(c *Cluster, n, _ *node) func() {
+		c.Shutdown(n.name)
+		return func() { c.StartAgent(n.name) }
+	}},
+	{"reinitialize", func(c *Cluster, n, _ *node) func() {
+		c.Reinitialize(n.name)
+		return nil
+	}},
 	{"restart", func(c *Cluster, n, _ *node) func() {
 		c.Restart(n.name)
 		return nil
 	}},
 }
 
+// quiet says whether every agent reaches every other and the store. Who removes
+// the leader key by hand takes the lease's word back, and only the agents' own
+// questions to one another keep two primaries apart then.
+func (c *Cluster) quiet() bool {
+	for _, n := range c.nodes {
+		if n.process == nil || n.process.frozen || n.down || n.toStoreCut || n.fromStoreCut || n.slow > 0 {
+			return false
+		}
+		for _, other := range c.nodes {
+			if c.peersCut(n, other) {
+				return false
+			}
+		}
+	}
+	return c.store.mode == storeUp
+}
+
 // guardTroubled says whether the guard can't stand in for the agent now.
 func (n *node) guardTroubled() bool { return n.guard == nil || n.guard.dead || n.guard.frozen }
 
-// mishap lets something go wrong: most often at the leader.
-func (c *Cluster) mishap(kinds []string) {
+// moments are what an ambush waits for: where a step is taken that can't be taken
+// back, or one that others rely on.
+var moments = []string{
+	"store acquire", "store renew", "store release", "store resume", "store put initialize", "store read",
+	"guard connect", "guard arm", "guard disarm", "guard launch primary", "guard launch standby",
+	"postgresql promote", "postgresql promote now", "postgresql stop", "postgresql start primary",
+	"postgresql start standby", "postgresql recover", "postgresql rewind", "postgresql clone",
+	"postgresql compare", "postgresql follow", "postgresql initdb", "postgresql post_bootstrap",
+	"pledge", "server exited", "hint",
+}
+
+// ambush lets something go wrong at the very node that is about to do something,
+// the next time that one is.
+func (c *Cluster) ambush(kinds []string) {
+	moment := moments[c.world.rng.IntN(len(moments))]
+	late := c.world.rng.IntN(3) // how many times it is let pass
+	c.world.logf("ambush: waiting for %s", moment)
+	c.world.before = func(what string) {
+		name, doing, _ := strings.Cut(what, " ")
+		if !strings.HasPrefix(doing, moment) {
+			return
+		}
+		if late--; late >= 0 {
+			return
+		}
+		c.world.before = nil
+		c.mishap(kinds, c.node(name))
+	}
+}
+
+// mishap lets something go wrong, at a node or by default most often at the leader.
+func (c *Cluster) mishap(kinds []string, at *node) {
 	m := mishaps[c.world.rng.IntN(len(mishaps))]
 	for len(kinds) > 0 && !contains(kinds, m.name) {
 		m = mishaps[c.world.rng.IntN(len(mishaps))]
@@ -238,6 +321,9 @@ func (c *Cluster) mishap(kinds []string) {
 	i := c.world.rng.IntN(len(c.nodes))
 	if leader := c.Leader(); leader != "" && c.world.chance(2) {
 		i = c.node(leader).index
+	}
+	if at != nil {
+		i = at.index
 	}
 	n := c.nodes[i]
 	other := c.nodes[(i+1+c.world.rng.IntN(len(c.nodes)-1))%len(c.nodes)]

@@ -47,6 +47,9 @@ type Options struct {
 	settings ha.Settings
 }
 
+// longestTTL is that of the longest lease that a Chaos configures.
+const longestTTL = 30 * time.Second
+
 // Cluster is a whole cluster in virtual time. All of its methods are for the one
 // goroutine that made it.
 type Cluster struct {
@@ -61,6 +64,7 @@ type Cluster struct {
 
 	apiCut   map[[2]int]bool
 	ledger   ledger
+	revoked  clock.Instant // until when leases count for nothing, since the store was wiped
 	broken   error
 	failsafe map[string]string // as last written
 }

@@ -1,7 +1,13 @@
 package hatest
 
 import (
+	"context"
+	"encoding/json"
+	"testing/synctest"
 	"time"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/ha"
 )
 
 // KillHost is the loss of a host: agent, guard and server end at once, and
@@ -122,6 +128,7 @@ func (n *node) thawHost() {
 func (n *node) killAgent() {
 	if p := n.process; p != nil {
 		p.kill()
+		synctest.Wait() // its goroutines end before another agent begins
 		n.agentGone(p)
 	}
 }
@@ -200,22 +207,60 @@ func (c *Cluster) StartStore() {
 	c.store.set(storeUp)
 }
 
-// WipeStore removes everything of the cluster's, the leader key included.
+// WipeStore removes everything of the cluster's, the leader key included. That
+// takes back what the store has granted: until the lease that was in force would
+// have ended, two leaders are nobody's fault but the one's who wipes.
 func (c *Cluster) WipeStore() error {
 	c.world.logf("fault: store wiped")
+	c.dataFault()
+	c.revoked = c.world.time().Add(longestTTL)
 	return c.store.admin.RemoveCluster(noWait)
 }
 
 // Restart asks a node's agent to restart its server in place.
 func (c *Cluster) Restart(name string) {
+	c.order(name, "restart", func(ctx context.Context, a *ha.Agent) { _ = a.Restart(ctx) })
+}
+
+// Reinitialize asks a node's agent to make its replica's data anew.
+func (c *Cluster) Reinitialize(name string) {
+	c.order(name, "reinitialize", func(ctx context.Context, a *ha.Agent) { _ = a.Reinitialize(ctx, false, false) })
+}
+
+// Shutdown tells a node's agent to hand over, stop its server and end, as its
+// service manager does.
+func (c *Cluster) Shutdown(name string) {
+	c.order(name, "shutdown", func(_ context.Context, a *ha.Agent) { a.Shutdown() })
+}
+
+// order lets an operator ask something of a node's agent. What becomes of it is in
+// the agent's log.
+func (c *Cluster) order(name, what string, do func(context.Context, *ha.Agent)) {
 	n := c.node(name)
 	if p := n.process; p != nil {
-		c.world.logf("%s restart asked for", name)
+		c.world.logf("%s %s asked for", name, what)
 		p.deliver(func() {
 			agent := n.agent
-			p.serving.Go(func() { _ = agent.Restart(p.ctx) }) // its end is in the agent's log
+			p.serving.Go(func() { do(p.ctx, agent) })
 		})
 	}
+}
+
+// Configure replaces the dynamic configuration, as regentctl does.
+func (c *Cluster) Configure(config map[string]any) error {
+	c.world.logf("configuration %v", config)
+	settings, _, err := ha.ParseSettings(config, ha.ShortFloors())
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(config)
+	if err == nil {
+		_, err = c.store.admin.Put(noWait, dcs.Write{Key: dcs.ConfigKey, Value: text, Prev: dcs.Any})
+	}
+	if err == nil {
+		c.opts.settings = settings
+	}
+	return err
 }
 
 // CutPeers lets nothing through between two nodes' agents in one direction.

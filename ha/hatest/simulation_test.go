@@ -29,7 +29,7 @@ func TestSimulation(t *testing.T) {
 		play(t, number(t, "SEED", 1), os.Stdout)
 		return
 	}
-	for seed := range number(t, "SEEDS", 300) {
+	for seed := range number(t, "SEEDS", seeds) {
 		t.Run(fmt.Sprint(seed+1), func(t *testing.T) {
 			t.Parallel()
 			play(t, seed+1, nil)

@@ -157,6 +157,9 @@ func (d *door) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write)
 			renewed.Since = sent
 			d.process.node.granted(renewed)
 		}
+		if err == nil {
+			d.store.cluster.written(docs)
+		}
 		return renewed, err
 	})
 	return d.stamp(renewed, err), err

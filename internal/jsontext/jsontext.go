@@ -1,4 +1,7 @@
-package rest
+// Package jsontext writes JSON as Patroni's programs do, for readers who compare
+// text: fields in a chosen order, ", " and ": " between the elements, and nothing
+// but ASCII.
+package jsontext
 
 import (
 	"bytes"
@@ -7,19 +10,20 @@ import (
 	"unicode/utf8"
 )
 
-// object is a JSON object with its fields in the order they were set.
-type object struct {
+// Object is a JSON object with its fields in the order they were set.
+type Object struct {
 	names  []string
 	values []any
 }
 
-func (o *object) set(name string, value any) {
+// Set adds a field.
+func (o *Object) Set(name string, value any) {
 	o.names = append(o.names, name)
 	o.values = append(o.values, value)
 }
 
 // MarshalJSON implements json.Marshaler.
-func (o *object) MarshalJSON() ([]byte, error) {
+func (o *Object) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	buf.WriteByte('{')
 	for i, name := range o.names {
@@ -30,7 +34,13 @@ func (o *object) MarshalJSON() ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", name, err)
 		}
-		fmt.Fprintf(&buf, "%q:%s", name, value)
+		key, err := compact(name)
+		if err != nil {
+			return nil, err
+		}
+		buf.Write(key)
+		buf.WriteByte(':')
+		buf.Write(value)
 	}
 	buf.WriteByte('}')
 	return buf.Bytes(), nil
@@ -46,9 +56,8 @@ func compact(value any) ([]byte, error) {
 	return bytes.TrimRight(buf.Bytes(), "\n"), nil
 }
 
-// jsonText is JSON as readers of this API know it: ", " and ": " between the
-// elements, and nothing but ASCII.
-func jsonText(value any) ([]byte, error) {
+// Encode writes any value that encoding/json can.
+func Encode(value any) ([]byte, error) {
 	text, err := compact(value)
 	if err != nil {
 		return nil, err
