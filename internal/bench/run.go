@@ -95,9 +95,9 @@ func (o Options) print(s *sheet) {
 		names = append(names, system.Name)
 	}
 	var ratios []ratio
-	if o.Peer != "" {
-		peer := "patroni " + peerSettings.String()
-		for _, name := range names[:len(names)-1] {
+	if o.Peer != "" && len(o.Settings) > 0 {
+		peer := names[len(names)-1]
+		for _, name := range names[:len(o.Settings)] {
 			ratios = append(ratios, ratio{name + " / patroni", name, peer})
 		}
 	}
