@@ -30,6 +30,7 @@ type address struct {
 	folder   *os.File // locked
 	listener *net.UnixListener
 	socket   identity // of listener; not used again for as long as that is open
+	left     bool
 }
 
 // lock takes the folder that is at the place now.
@@ -87,7 +88,7 @@ func (a *address) inFolder(name string) (identity, error) {
 func (a *address) keep() (*net.UnixListener, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at, err := identify(a.place.socket()); err == nil && at == a.socket {
+	if at, err := identify(a.place.socket()); a.left || err == nil && at == a.socket {
 		return nil, nil
 	}
 	held, err := a.inFolder(".")
@@ -105,10 +106,11 @@ func (a *address) keep() (*net.UnixListener, error) {
 	return a.listen()
 }
 
-// leave removes the socket, if it is still ours.
+// leave removes the socket, if it is still ours, for good.
 func (a *address) leave() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.left = true
 	name := filepath.Base(a.place.socket())
 	if at, err := a.inFolder(name); err == nil && at == a.socket {
 		unix.Unlinkat(int(a.folder.Fd()), name, 0)

@@ -27,10 +27,19 @@ type patience struct {
 // begin says after a while, once, what is waited for, unless stop is called
 // before.
 func (p *patience) begin(log *slog.Logger, dataDir string) (stop func()) {
-	t := time.AfterFunc(sayAfter, func() {
-		log.Warn("still waiting for the guard", "data_dir", dataDir, "reason", p.reason())
-	})
-	return func() { t.Stop() }
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-quit:
+		case <-time.After(sayAfter):
+			log.Warn("still waiting for the guard", "data_dir", dataDir, "reason", p.reason())
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}
 }
 
 // waits notes what is waited for now.
