@@ -36,6 +36,9 @@ const (
 	connectTimeout = 2 * time.Second
 )
 
+// launchTimeout bounds a start by the guard, until the fork.
+const launchTimeout = 5 * time.Second
+
 // begin connects the guard. In automatic mode it is an error only where a guard
 // could run.
 func (f *fencing) begin(ctx context.Context, a *Agent) error {
@@ -206,6 +209,8 @@ func (f *fencing) Launch(ctx context.Context, c postgres.Command) (int, error) {
 	if g == nil {
 		return 0, errors.New("ha: there is no guard to start PostgreSQL")
 	}
+	ctx, cancel := clock.WithTimeout(ctx, f.agent.clock, launchTimeout)
+	defer cancel()
 	return g.Launch(ctx, fence.Command{
 		Path: c.Path, Args: c.Args, Env: c.Env, Dir: c.Dir, Log: c.Log, Writable: c.Writable,
 		Permit: fence.Permit{Number: c.Permit.Number, NotAfter: c.Permit.NotAfter},
