@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 func TestSecondAgentWaitsForTheFirstsDeath(t *testing.T) {
@@ -135,7 +137,7 @@ func TestGuardThatIsToldToEndStopsTheServer(t *testing.T) {
 }
 
 func TestOptionsSayWhatIsWrong(t *testing.T) {
-	ok := Options{DataDir: t.TempDir(), RunDir: t.TempDir()}
+	ok := Options{DataDir: t.TempDir(), RunDir: testenv.ShortTempDir(t)}
 	if err := ok.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +155,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		}
 	}
 	open := ok
-	open.RunDir = filepath.Join(t.TempDir(), "run")
+	open.RunDir = filepath.Join(testenv.ShortTempDir(t), "run")
 	os.Mkdir(open.RunDir, 0o777)
 	os.Chmod(open.RunDir, 0o777)
 	if _, err := LockDataDir(open); err == nil || !strings.Contains(err.Error(), "written by others") {

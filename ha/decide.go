@@ -71,6 +71,12 @@ func remember(v view) memory {
 		m.Begun = true
 	}
 	m.Unwell = unwellSince(v)
+	switch {
+	case s.State != postgres.StateRunning || s.Role != postgres.RoleReplica || s.Receiver != nil && s.Receiver.Streaming:
+		m.Dry = 0
+	case m.Dry.IsZero():
+		m.Dry = v.Now
+	}
 	if v.Store.readable() {
 		m = rememberCluster(v, m)
 	}
@@ -115,6 +121,9 @@ func rememberJob(v view, m memory) memory {
 	case jobCheck:
 		m.Checked.At = v.Now
 		m.Checked.Attempts++
+		if !failed {
+			m.Checked.Missing = v.Job.Ancestry.Missing
+		}
 		switch {
 		case failed:
 			m.Checked.Reason = v.Job.Err
@@ -135,7 +144,7 @@ func rememberJob(v view, m memory) memory {
 			m.Clones = m.Clones.failed(v.Now, v.Job.Err)
 		} else {
 			m.Clones, m.Rewinds = tries{}, tries{}
-			m.Checked.Result, m.Checked.Reason = ancestryFits, ""
+			m.Checked.Result, m.Checked.Reason, m.Checked.Missing = ancestryFits, "", 0
 		}
 	case jobRecover:
 		m.Recovered = !failed

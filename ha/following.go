@@ -138,7 +138,13 @@ func follow(v view) decision {
 		d.Memory.Following = upstreamDigest(up)
 		return d.with(run{Kind: jobFollow, Target: up.Name, Up: up})
 	}
+	if up.Name == primary.Name && walDoubtful(v) {
+		return lookEarly(v, say(v, "follow/look-for-wal", "asking %s whether it still has the WAL that I need", up.Name).with(run{Kind: jobCheck, Target: up.Name, Up: primary}))
+	}
 	d := say(v, "follow", "no action. I am (%s), a secondary, and following a leader (%s)", v.Self.Name, leader)
+	if v.Memory.Checked.Missing != 0 {
+		d = say(v, "follow/wal-removed", "%s: I can't follow until I am reinitialized or get it from an archive", walRemoved(v.Memory.Checked.Missing))
+	}
 	return lookEarly(v, keepSlots(v, d))
 }
 
@@ -149,6 +155,25 @@ func streamsFrom(v view, up postgres.Upstream) bool {
 
 func upstreamDigest(up postgres.Upstream) string {
 	return fmt.Sprintf("%s:%d/%s", up.Host, up.Port, up.Slot)
+}
+
+// How soon a standby that doesn't stream looks for the reason, and how often again.
+const (
+	dryPatience = 3 * time.Second
+	dryLook     = 10 * time.Second
+)
+
+// walDoubtful says whether it is time to ask the leader if it still has the WAL
+// that follows ours. A standby that lacks it connects again and again, and looks
+// as if it streamed for a moment each time: only the answer counts.
+func walDoubtful(v view) bool {
+	dry := !v.Memory.Dry.IsZero() && v.Now.Sub(v.Memory.Dry) >= dryPatience
+	return (dry || v.Memory.Checked.Missing != 0) && !v.Now.Before(v.Memory.Checked.At.Add(dryLook))
+}
+
+// walRemoved says what the leader has not got any more.
+func walRemoved(from postgres.LSN) string {
+	return fmt.Sprintf("the leader has removed the WAL from %s on, which I need", from)
 }
 
 // receiverPoll is how often a standby looks at its own WAL receiver, whose end

@@ -123,8 +123,8 @@ func memberProblem(v view, d decision) string {
 		return v.Server.Problem
 	case foreign(v):
 		return foreignReason(v)
-	case v.Server.State != postgres.StateRunning:
-		return v.Server.Problem
+	case v.Server.State == postgres.StateRunning && d.Memory.Checked.Missing != 0:
+		return walRemoved(d.Memory.Checked.Missing)
 	}
 	return v.Server.Problem
 }

@@ -295,8 +295,11 @@ func (s *scene) memory(w words) {
 	for key, value := range w.values {
 		switch key {
 		case "checked":
-			m.Checked = checked{Lineage: "l-" + s.v.Store.Cluster.LeaderName(), Result: ancestry(value), Reason: w.values["reason"]}
-		case "reason", "to":
+			m.Checked = checked{Lineage: "l-" + s.v.Store.Cluster.LeaderName(), Result: ancestry(value), Reason: w.values["reason"], At: w.ago("looked"),
+				Missing: postgres.LSN(w.number("missing", 0))}
+		case "dry":
+			m.Dry = w.ago("dry")
+		case "reason", "to", "missing", "looked":
 		case "handover":
 			m.Handover = handover{Reason: value, To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
 		case "vacant":

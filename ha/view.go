@@ -190,6 +190,7 @@ type memory struct {
 	Failsafe   string        // digest of the failsafe map as we published it
 	SecondLook clock.Instant // when peers were asked early
 	Nudged     clock.Instant
+	Dry        clock.Instant // since when the running standby has not been seen streaming; zero: it streams
 	InitSince  clock.Instant // since when initialize is empty and nobody works on it
 	Recovered  bool          // crash recovery was done since the server was last up
 }
@@ -222,6 +223,7 @@ type checked struct {
 	Lineage  string // of the leader key whose holder we compared with
 	Result   ancestry
 	Reason   string
+	Missing  postgres.LSN // the holder has removed the WAL from here on, which we need; 0: it hasn't
 	At       clock.Instant
 	Attempts int
 }

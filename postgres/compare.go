@@ -74,8 +74,30 @@ func (s *Server) compare(ctx context.Context, up Upstream) (comparison, error) {
 			Reason: fmt.Sprintf("by their histories both are the same up to %s on timeline %d, but the WAL before that differs: each was promoted by itself", common.end, common.timeline)}
 	case same == walUnknown:
 		c.Reason += "; it has no WAL from there any more to compare ours with"
+		if !c.Diverged {
+			c.Missing, err = lacks(ctx, settings, up, ours, control.WALSegmentSize)
+		}
 	}
-	return c, nil
+	return c, err
+}
+
+// lacks is where the WAL begins that follows ours, if the server at up has
+// removed it; 0: it has it. Segments are removed oldest first, and a standby asks
+// from the beginning of one.
+func lacks(ctx context.Context, settings Settings, up Upstream, ours branch, segmentSize int) (LSN, error) {
+	r, err := dialReplication(ctx, settings, settings.Replication, up.Host, up.Port)
+	if err != nil {
+		return 0, err
+	}
+	defer r.close(ctx)
+	from := ours.end - ours.end%LSN(segmentSize)
+	if from == ours.end { // its first byte may not have been written yet
+		return 0, nil
+	}
+	if _, err := r.wal(ctx, ours.timeline, from, from+1); isSQLState(err, undefinedFile) {
+		return ours.end, nil
+	}
+	return 0, nil
 }
 
 // checkPrimary asks by SQL, since a replication connection can't on all versions.

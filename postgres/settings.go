@@ -169,6 +169,7 @@ type HistoryLine struct {
 type Ancestry struct {
 	Diverged bool // our WAL has something that the other's history has not
 	Fork     LSN  // up to where both are the same; 0: unknown
+	Missing  LSN  // the other has removed the WAL from here on, which we need next; 0: it hasn't
 	Reason   string
 }
 

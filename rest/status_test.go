@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/ha"
+	"github.com/regent-ha/regent/internal/testenv"
 	"github.com/regent-ha/regent/postgres"
 )
 
@@ -128,10 +130,10 @@ func TestRefreshIsBounded(t *testing.T) {
 
 func eventually(t *testing.T, check func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !check(); {
-		if time.Now().After(deadline) {
-			t.Fatal("it didn't happen within 10 s")
+	testenv.Eventually(t, 10*time.Second, "what the test is about", func() error {
+		if check() {
+			return nil
 		}
-		time.Sleep(time.Millisecond)
-	}
+		return errors.New("not yet")
+	})
 }

@@ -74,10 +74,13 @@ func (l *Lab) StartClient() *Writer {
 func (l *Lab) StartProbes() []*Writer {
 	var probes []*Writer
 	for _, n := range l.Nodes {
-		probes = append(probes, l.startWriter(n.Name, l.ConnString(n.SQLAddr), probeInterval))
+		probes = append(probes, l.startWriter(n.Name, l.ConnString(n.SQLAddr)+unlogged, probeInterval))
 	}
 	return probes
 }
+
+// unlogged: a standby would log each refused insert of a probe.
+const unlogged = "&options=-c%20log_min_messages%3Dpanic"
 
 func (l *Lab) startWriter(name, dsn string, interval time.Duration) *Writer {
 	w := &Writer{name: name, dsn: dsn, interval: interval, nodes: map[string]string{}, clock: clock.System()}
