@@ -22,6 +22,9 @@ type guard struct {
 	forked bool // the server that runs is its child
 	kills  int
 	launch *launch // accepted and not answered yet
+
+	asked   int
+	waiting map[int]func() // by request: fails it, if it has had no answer
 }
 
 type launch struct {
@@ -31,7 +34,7 @@ type launch struct {
 }
 
 func (n *node) startGuard() *guard {
-	g := &guard{node: n, lost: make(chan struct{})}
+	g := &guard{node: n, lost: make(chan struct{}), waiting: map[int]func(){}}
 	n.guard = g
 	started := fence.Started{Latch: n.latch, Server: n.runs(), Data: n.data(), AnswerIn: n.cluster.opts.settings.RetryTimeout}
 	if note, err := n.notes.lease(n); err == nil {
@@ -81,6 +84,7 @@ func (g *guard) die() {
 		return
 	}
 	g.dead, g.held = true, nil
+	g.hangUp()
 	if g.forked && !g.node.down {
 		g.node.inner.Interrupt()
 	}

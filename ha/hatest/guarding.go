@@ -2,7 +2,10 @@ package hatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/regent-ha/regent/fence"
 	"github.com/regent-ha/regent/ha"
@@ -37,18 +40,38 @@ func (p *process) connect(ctx context.Context) (ha.Fence, error) {
 	})
 }
 
-// tell sends one request to the guard. It arrives although the agent gives up or dies.
+// tell sends one request to the guard. It arrives although the agent gives up or
+// dies. The guard's death ends the connection, and so the wait.
 func tell[T any](ctx context.Context, c *guarding, what string, do func(reply func(T, error))) (T, error) {
-	w := c.process.world
+	w, g := c.process.world, c.guard
 	return request(ctx, c.process, "guard "+what, func(reply func(T, error)) {
+		g.asked++
+		id := g.asked
+		answer := func(value T, err error) {
+			delete(g.waiting, id)
+			w.in(w.delay(localDelay), "", func() { reply(value, err) })
+		}
+		g.waiting[id] = func() {
+			var none T
+			answer(none, errGuardGone)
+		}
 		w.in(w.delay(localDelay), c.process.node.name+" guard "+what, func() {
-			c.guard.deliver(func() {
-				do(func(value T, err error) {
-					w.in(w.delay(localDelay), "", func() { reply(value, err) })
-				})
-			})
+			if g.dead {
+				g.hangUp()
+				return
+			}
+			g.deliver(func() { do(answer) })
 		})
 	})
+}
+
+var errGuardGone = errors.New("hatest: the connection to the guard has ended")
+
+// hangUp fails every request that hasn't been answered.
+func (g *guard) hangUp() {
+	for _, id := range slices.Sorted(maps.Keys(g.waiting)) {
+		g.waiting[id]()
+	}
 }
 
 type nothing struct{}
