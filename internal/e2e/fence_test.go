@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,7 +42,9 @@ func (s *scene) ctl(n *lab.Node, words ...string) error {
 }
 
 // After a fence somebody starts PostgreSQL by hand: it is read-only. Promoted by
-// hand, or started by hand without standby.signal, it is killed.
+// hand, or started by hand without standby.signal, it is killed. What the
+// promotion did to its WAL keeps it out, and it says so, until it is
+// reinitialized.
 func TestByHandAfterFence(t *testing.T) {
 	t.Parallel()
 	s, old := start(t, lab.Options{Nodes: 2})
@@ -54,6 +58,10 @@ func TestByHandAfterFence(t *testing.T) {
 	}
 	s.must(s.ctl(old, "promote", "-W"))
 	s.stopped(old)
+	s.until("standby.signal to be there again", func(context.Context) error {
+		_, err := os.Stat(filepath.Join(old.DataDir(), "standby.signal"))
+		return err
+	})
 	s.must(os.Remove(filepath.Join(old.DataDir(), "standby.signal")))
 	if err := s.ctl(old, "start", "-W"); err != nil {
 		t.Logf("killed already: %v", err)
@@ -61,7 +69,24 @@ func TestByHandAfterFence(t *testing.T) {
 	s.stopped(old)
 	s.awaitWrites()
 	old.ThawAgent()
+	s.memberSays(old, "that it has diverged", func(state, _, problem string) bool {
+		return state != "running" && strings.HasPrefix(problem, "diverged: ")
+	})
+	s.ask(old, http.MethodPost, "/reinitialize", fields{"force": true}, answer{200, "reinitialize started"})
 	s.judge(false)
+}
+
+// replaceGuard kills a node's guard and waits for the next one.
+func (s *scene) replaceGuard(n *lab.Node) {
+	s.t.Helper()
+	before := n.GuardPID()
+	s.must(n.KillGuard())
+	s.until("another guard", func(context.Context) error {
+		if now := n.GuardPID(); now == 0 || now == before {
+			return fmt.Errorf("process %d", now)
+		}
+		return nil
+	})
 }
 
 // The guard of the primary is killed: PostgreSQL ends with it, and the agent
@@ -70,14 +95,7 @@ func TestGuardKilled(t *testing.T) {
 	t.Parallel()
 	s, leader := start(t, lab.Options{})
 	s.write()
-	before := leader.GuardPID()
-	s.must(leader.KillGuard())
-	s.until("another guard", func(context.Context) error {
-		if now := leader.GuardPID(); now == 0 || now == before {
-			return fmt.Errorf("process %d", now)
-		}
-		return nil
-	})
+	s.replaceGuard(leader)
 	s.judge(false)
 }
 
@@ -117,7 +135,7 @@ func TestReplacedGuardNeverFires(t *testing.T) {
 	s, leader := start(t, lab.Options{Nodes: 2})
 	s.write()
 	for range 2 {
-		s.must(leader.KillGuard())
+		s.replaceGuard(leader)
 		leader = s.healthy()
 		s.awaitWrites()
 	}

@@ -50,7 +50,6 @@ func TestForeignDataDir(t *testing.T) {
 	s.memberSays(replica, "that it is of another cluster", func(state, _, problem string) bool {
 		return state != "running" && strings.Contains(problem, "system ID mismatch")
 	})
-	s.ask(replica, http.MethodGet, "/replica", nil, s.call(replica, http.MethodGet, "/replica", nil))
 	if got := s.call(replica, http.MethodGet, "/health", nil); got.status != http.StatusServiceUnavailable {
 		t.Errorf("GET /health: %d, want 503", got.status)
 	}
