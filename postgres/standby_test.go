@@ -127,6 +127,31 @@ func awaitLog(t *testing.T, f *fixture, text string) {
 	})
 }
 
+// What a Recover leaves behind whose caller was killed runs on, and no reload
+// makes it follow anybody.
+func TestFollowAfterAbandonedRecovery(t *testing.T) {
+	p := newPrimary(t, nil)
+	r := newStandby(t, p, "r1", nil)
+	ctx := testContext(t)
+	must(t, r.Stop(ctx, Stop{Mode: StopFast}))
+	control, err := r.readControl(ctx)
+	must(t, err)
+	c, err := r.prepare(ctx, Upstream{}, control)
+	must(t, err)
+	dir, err := os.MkdirTemp("", "r") // short: it gets a socket
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	c.arguments = isolate(c.arguments, dir, nil)
+	must(t, r.startReadOnly(ctx, c))
+	r.await("replica", runs(RoleReplica))
+	restarted, err := r.Follow(ctx, p.upstream())
+	must(t, err)
+	if !restarted {
+		t.Error("a reload was believed to be enough")
+	}
+	r.await("streaming", streams)
+}
+
 func TestFollow(t *testing.T) {
 	p := newPrimary(t, nil)
 	r1 := newStandby(t, p, "r1", nil)

@@ -130,10 +130,10 @@ func TestRefreshIsBounded(t *testing.T) {
 
 func eventually(t *testing.T, check func() bool) {
 	t.Helper()
-	testenv.Eventually(t, 10*time.Second, "it to happen", func() error {
-		if !check() {
-			return errors.New("it didn't")
+	testenv.Eventually(t, 10*time.Second, "what the test is about", func() error {
+		if check() {
+			return nil
 		}
-		return nil
+		return errors.New("not yet")
 	})
 }

@@ -69,7 +69,7 @@ func (q *queue) Pop() any {
 }
 
 func newWorld(seed uint64) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x7265_6765_6e74)), trace: newTrace()}
+	w := &world{rng: rand.New(rand.NewPCG(seed, 0x7265_6765_6e74)), trace: &trace{}}
 	w.now.Store(int64(time.Hour)) // far from zero, which means never
 	return w
 }
