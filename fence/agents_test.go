@@ -68,6 +68,7 @@ func TestServerOutlivesTheAgentUntilItsDeadline(t *testing.T) {
 }
 
 func TestAgentThatArmedIsKilled(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	n.OnFenced = OnFencedKill
 	a := n.arm(1, "A", 700*time.Millisecond, 700*time.Millisecond)
@@ -82,6 +83,7 @@ func TestAgentThatArmedIsKilled(t *testing.T) {
 }
 
 func TestOneDirectoryUnderTwoNames(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	lock, err := LockDataDir(n.Options)
 	if err != nil {
@@ -108,6 +110,7 @@ func TestOneDirectoryUnderTwoNames(t *testing.T) {
 }
 
 func TestIdleGuardEnds(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	pid := n.guardPID()
@@ -120,6 +123,7 @@ func TestIdleGuardEnds(t *testing.T) {
 }
 
 func TestGuardThatIsToldToEndStopsTheServer(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	n.lead(g, n.arm(1, "A", time.Minute, time.Minute))
@@ -135,7 +139,12 @@ func TestGuardThatIsToldToEndStopsTheServer(t *testing.T) {
 }
 
 func TestOptionsSayWhatIsWrong(t *testing.T) {
-	ok := Options{DataDir: t.TempDir(), RunDir: t.TempDir()}
+	dir, err := os.MkdirTemp("", "o") // short, where t.TempDir isn't
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	ok := Options{DataDir: dir, RunDir: dir}
 	if err := ok.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +162,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		}
 	}
 	open := ok
-	open.RunDir = filepath.Join(t.TempDir(), "run")
+	open.RunDir = filepath.Join(dir, "run")
 	os.Mkdir(open.RunDir, 0o777)
 	os.Chmod(open.RunDir, 0o777)
 	if _, err := LockDataDir(open); err == nil || !strings.Contains(err.Error(), "written by others") {

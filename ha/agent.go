@@ -111,14 +111,15 @@ type Agent struct {
 	failing      map[string]bool // kinds of actions whose failure was said
 	shrunk       bool            // the TTL became smaller since the last renewal
 
-	office   office
-	fencing  fencing
-	jobs     jobs
-	peers    peerBook
-	pledged  pledgeBook
-	pledges  pledgeRounds
-	requests requests
-	reports  reports
+	office      office
+	fencing     fencing
+	jobs        jobs
+	checkpoints checkpoints
+	peers       peerBook
+	pledged     pledgeBook
+	pledges     pledgeRounds
+	requests    requests
+	reports     reports
 }
 
 // New checks c and returns an agent that does nothing before Run.
@@ -192,6 +193,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel()
 	defer a.pledges.group.Wait()
 	defer a.peers.group.Wait()
+	defer a.checkpoints.group.Wait()
 	defer a.jobs.abandon()
 	defer a.office.endLeading()
 	defer cancel()

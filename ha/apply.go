@@ -59,6 +59,9 @@ func (a *Agent) do(ctx context.Context, v view, act action) error {
 			return err
 		}
 		return pg.Promote(ctx, permit.NotAfter)
+	case checkpoint:
+		a.checkpoints.start(ctx, a)
+		return nil
 	case nudge:
 		return pg.Nudge(ctx)
 	case syncSlots:

@@ -62,6 +62,8 @@ type (
 	startStandby struct{ Up postgres.Upstream }
 	// promote ends recovery under the armed lease.
 	promote struct{ NotAfter clock.Instant }
+	// checkpoint begins one that nothing waits for.
+	checkpoint struct{}
 	// nudge makes a standby try its upstream again.
 	nudge struct{}
 	// syncSlots makes the members' slots those wanted.
@@ -103,6 +105,7 @@ func (a put) String() string          { return "put" + documents([]dcs.Write{a.W
 func (a startPrimary) String() string { return "start as primary" }
 func (a startStandby) String() string { return "start as standby" + upstream(a.Up) }
 func (a promote) String() string      { return "promote" }
+func (checkpoint) String() string     { return "checkpoint" }
 func (nudge) String() string          { return "nudge" }
 func (a syncSlots) String() string {
 	names := make([]string, 0, len(a.Wanted))

@@ -2,6 +2,7 @@ package ha
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
@@ -24,6 +25,21 @@ func (s succession) asks() []action {
 	}
 	return []action{ask{s.ask}}
 }
+
+// why are the reasons against each member, in parentheses.
+func (s succession) why() string {
+	var reasons []string
+	for _, verdict := range s.verdicts {
+		reasons = append(reasons, verdict.Member+": "+verdict.Reason)
+	}
+	if len(reasons) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(reasons, "; ") + ")"
+}
+
+// refusalStands is for how long the answer of a member stands that can't lead.
+const refusalStands = 200 * time.Millisecond
 
 // successors finds the members that could lead after us, by answers no older
 // than a round. With a name it looks at that member alone. What an operator asks
@@ -53,6 +69,13 @@ func successors(v view, only string) succession {
 			continue
 		}
 		verdict := succeeds(v, m, p)
+		if !verdict.Fit && v.Now.Sub(p.Answered) > refusalStands {
+			// It may have come back since: nobody is turned down by an old answer.
+			result.ask = append(result.ask, m)
+			result.wait = true
+			result.until = clock.Earliest(result.until, v.Now.Add(peerSilence))
+			continue
+		}
 		result.verdicts = append(result.verdicts, verdict)
 		if verdict.Fit {
 			result.fit = append(result.fit, m.Name)
@@ -118,7 +141,7 @@ func failoverRequest(v view) (decision, bool) {
 		d.Verdicts = choice.verdicts
 		return d, true
 	case len(choice.fit) == 0:
-		d := refuseFailover(v, "%s: no healthy members found, %s is not possible", what, what)
+		d := refuseFailover(v, "%s: no healthy members found%s, %s is not possible", what, choice.why(), what)
 		d.Verdicts = choice.verdicts
 		return d, true
 	}

@@ -215,6 +215,7 @@ func promoting(v view, reason string) decision {
 	d := say(v, "promote", "%s", reason)
 	d.Memory.Promoting = v.Now
 	d.Memory.Winning = winning{}
+	d.Memory.Fresh = true
 	return d.with(promote{v.Term.Plan.Timer}).within(v, promotePoll)
 }
 
@@ -237,6 +238,10 @@ func inOffice(v view) decision {
 		}
 	}
 	d := say(v, "lead", "no action. I am (%s), the leader with the lock", v.Self.Name)
+	if v.Memory.Fresh {
+		d.Memory.Fresh = false
+		d = d.with(checkpoint{})
+	}
 	if c.Failover.Requested() && v.Memory.ClearedFor != c.Failover.Version && !c.Failover.ScheduledAt.After(v.Wall) {
 		d.Memory.ClearedFor = c.Failover.Version
 		d = d.with(clearFailover(v))

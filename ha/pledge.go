@@ -73,7 +73,7 @@ func (b *pledgeBook) held(until clock.Instant) {
 }
 
 // ErrRunningAsLeader refuses a pledge: this member may hold the key itself.
-var ErrRunningAsLeader = errors.New("running as a leader")
+var ErrRunningAsLeader = errors.New("Running as a leader")
 
 // ErrFailsafeOff refuses a pledge: the cluster doesn't have failsafe_mode.
 var ErrFailsafeOff = errors.New("failsafe_mode is off")

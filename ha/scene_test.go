@@ -291,6 +291,7 @@ func (s *scene) pledges(w words) {
 // memory sets what the last decision left; instants are told as the time since.
 func (s *scene) memory(w words) {
 	m := &s.v.Memory
+	m.Fresh = w.has("fresh")
 	for key, value := range w.values {
 		switch key {
 		case "checked":

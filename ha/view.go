@@ -185,6 +185,7 @@ type memory struct {
 	Clones     tries
 	Follows    tries
 	Promoting  clock.Instant // when the promotion was requested; zero: none is under way
+	Fresh      bool          // we promoted and have not asked for a checkpoint since
 	History    uint32        // the timeline whose history we have published
 	Failsafe   string        // digest of the failsafe map as we published it
 	SecondLook clock.Instant // when peers were asked early

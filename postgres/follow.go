@@ -95,15 +95,16 @@ func (s *Server) restartStandby(ctx context.Context, up Upstream) error {
 func (s *Server) recoveryDiffers(ctx context.Context, pm *postmaster, wanted map[string]string) (differ []string, restart bool, err error) {
 	err = s.query(ctx, pm, func(conn *pgx.Conn) error {
 		names := slices.Sorted(maps.Keys(wanted))
-		rows, err := conn.Query(ctx, "SELECT name, current_setting(name), context FROM pg_settings WHERE name = ANY($1)", names)
+		rows, err := conn.Query(ctx, "SELECT name, current_setting(name), context, source FROM pg_settings WHERE name = ANY($1)", names)
 		if err != nil {
 			return err
 		}
-		var name, value, level string
-		_, err = pgx.ForEachRow(rows, []any{&name, &value, &level}, func() error {
+		var name, value, level, source string
+		_, err = pgx.ForEachRow(rows, []any{&name, &value, &level, &source}, func() error {
 			if value != wanted[name] {
 				differ = append(differ, name)
-				restart = restart || level == "postmaster"
+				// No file overrides a command line: that of a Recover whose caller was killed.
+				restart = restart || level == "postmaster" || source == "command line"
 			}
 			return nil
 		})

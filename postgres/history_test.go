@@ -62,10 +62,9 @@ func TestCompareHistory(t *testing.T) {
 // modelServer is a server of a model without files: its WAL is a list of
 // records that are all different; a promotion writes one.
 type modelServer struct {
-	timelines []Timeline // of each record
-	records   []int
-	history   []HistoryLine
-	timeline  Timeline
+	records  []int
+	history  []HistoryLine
+	timeline Timeline
 }
 
 func (m modelServer) at(end int) branch {

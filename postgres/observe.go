@@ -77,11 +77,15 @@ func (s *Server) statusRunning(ctx context.Context, st *Status, l look) {
 		s.fillAnswer(ctx, st, a, l)
 		waitUpTo(ctx, probed, probeGrace)
 	} else {
-		st.State = stateOf(err, l.lock)
+		st.State = stateOf(err, l.lock.of(l.pm))
 		st.Problem = "no query went through: " + oneLine(err)
-		select {
-		case <-s.startProbe(l.pm, true):
-		case <-ctx.Done():
+		if turnedAway(err) {
+			s.answered(l.pm)
+		} else {
+			select {
+			case <-s.startProbe(l.pm, true):
+			case <-ctx.Done():
+			}
 		}
 		if l.pm.dead() { // in the meantime
 			st.State, st.PID = StateStopped, 0
@@ -98,6 +102,14 @@ func (s *Server) fillAnswers(st *Status, pm *postmaster) {
 	if s.answers.of == pm {
 		st.Answers, st.AnsweredAt = s.answers.last, s.answers.at
 	}
+}
+
+// turnedAway says whether a new connection ended with an error message of the
+// server: as good an answer as any.
+func turnedAway(err error) bool {
+	var connecting *pgconn.ConnectError
+	var pgErr *pgconn.PgError
+	return errors.As(err, &connecting) && errors.As(err, &pgErr)
 }
 
 // stateOf is the state of a server that runs and answered a query with err.

@@ -32,6 +32,15 @@ func (s *Server) readPidFile() (pidFile, error) {
 	return parsePidFile(string(content)), nil
 }
 
+// of is the lock file if pm wrote it. That of a predecessor which was killed lies
+// there until pm has written its own, and says nothing of pm.
+func (f pidFile) of(pm *postmaster) pidFile {
+	if f.pid != pm.pid {
+		return pidFile{}
+	}
+	return f
+}
+
 func parsePidFile(content string) pidFile {
 	lines := strings.Split(content, "\n")
 	line := func(i int) string {

@@ -36,7 +36,13 @@ func TestDeathOfChildIsNoticed(t *testing.T) {
 	}
 	// What is left of it holds its shared memory: a start has to end that first.
 	must(t, f.StartPrimary(ctx, permit()))
-	if st := f.await("primary again", runs(RolePrimary)); st.PID == pid || st.Timeline != 1 {
+	again := func(st Status) bool {
+		if st.State != StateStarting && st.State != StateRunning { // by the word of the killed one's lock file
+			t.Errorf("while it starts: %s: %s", st.State, st.Problem)
+		}
+		return runs(RolePrimary)(st)
+	}
+	if st := f.await("primary again", again); st.PID == pid || st.Timeline != 1 {
 		t.Errorf("after the second start: %+v", st)
 	}
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -66,15 +65,6 @@ func command(configured string, more ...string) (job, error) {
 		return job{}, fmt.Errorf("the command %q %w", configured, err)
 	}
 	return job{path: words[0], args: append(words[1:], more...), env: serverEnv(), dir: "/"}, nil
-}
-
-// exitCode is that of the program whose run failed with err; -1 if it didn't exit.
-func exitCode(err error) int {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode()
-	}
-	return -1
 }
 
 // tail keeps the last lines written to it.

@@ -150,19 +150,16 @@ func (f *fixture) await(what string, ok func(Status) bool) Status {
 
 func awaitStatus(t *testing.T, s *Server, what string, ok func(Status) bool) Status {
 	t.Helper()
-	deadline := time.Now().Add(limit)
-	for {
+	var st Status
+	testenv.Eventually(t, limit, s.opts.Name+" to be "+what, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		st := s.Status(ctx)
-		cancel()
-		if ok(st) {
-			return st
+		defer cancel()
+		if st = s.Status(ctx); ok(st) {
+			return nil
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not %s: %+v", s.opts.Name, what, st)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return fmt.Errorf("it is %+v", st)
+	})
+	return st
 }
 
 func runs(role Role) func(Status) bool {

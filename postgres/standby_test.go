@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 func TestStandbyStreamsAndIsPromoted(t *testing.T) {
@@ -116,15 +118,38 @@ func TestNudgeResumesStreaming(t *testing.T) {
 
 func awaitLog(t *testing.T, f *fixture, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+	testenv.Eventually(t, limit, fmt.Sprintf("the log of %s to say %q", f.options.Name, text), func() error {
 		log, err := os.ReadFile(f.logFile())
-		if err == nil && containsText(log, text) {
-			return
+		if err == nil && !containsText(log, text) {
+			err = errors.New("it doesn't")
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the log of %s never said %q", f.options.Name, text)
-		}
+		return err
+	})
+}
+
+// What a Recover leaves behind whose caller was killed runs on, and no reload
+// makes it follow anybody.
+func TestFollowAfterAbandonedRecovery(t *testing.T) {
+	p := newPrimary(t, nil)
+	r := newStandby(t, p, "r1", nil)
+	ctx := testContext(t)
+	must(t, r.Stop(ctx, Stop{Mode: StopFast}))
+	control, err := r.readControl(ctx)
+	must(t, err)
+	c, err := r.prepare(ctx, Upstream{}, control)
+	must(t, err)
+	dir, err := os.MkdirTemp("", "r") // short: it gets a socket
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	c.arguments = isolate(c.arguments, dir, nil)
+	must(t, r.startReadOnly(ctx, c))
+	r.await("replica", runs(RoleReplica))
+	restarted, err := r.Follow(ctx, p.upstream())
+	must(t, err)
+	if !restarted {
+		t.Error("a reload was believed to be enough")
 	}
+	r.await("streaming", streams)
 }
 
 func TestFollow(t *testing.T) {

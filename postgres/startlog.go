@@ -138,12 +138,12 @@ func lastMessages(text string, severities []string) string {
 	take := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		i, tag := indexAny(line, severities)
+		i, _ := indexAny(line, severities)
 		if i >= 0 {
 			found, take = append(found, strings.TrimSpace(line[i:])), true
 			continue
 		}
-		if i, tag = indexAny(line, []string{"DETAIL:  ", "HINT:  "}); i >= 0 && take {
+		if i, tag := indexAny(line, []string{"DETAIL:  ", "HINT:  "}); i >= 0 && take {
 			found[len(found)-1] += " (" + line[i+len(tag):] + ")"
 			continue
 		}

@@ -5,6 +5,8 @@ import (
 	"html"
 	"net/http"
 	"strings"
+
+	"github.com/regent-ha/regent/internal/jsontext"
 )
 
 // sentence answers with a bare sentence.
@@ -19,7 +21,7 @@ func bare(w http.ResponseWriter, status int) {
 
 // document answers with JSON.
 func document(w http.ResponseWriter, status int, value any) {
-	text, err := jsonText(value)
+	text, err := jsontext.Encode(value)
 	if err != nil {
 		errorPage(w, http.StatusInternalServerError, err.Error())
 		return

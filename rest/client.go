@@ -11,6 +11,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
+
+	"github.com/regent-ha/regent/internal/jsontext"
 )
 
 // ClientOptions say how other members are asked. The zero value asks over plain
@@ -23,7 +26,8 @@ type ClientOptions struct {
 	// themselves: an election must not fail for a certificate. With both CAFile
 	// and CertFile its authority is checked, and only its host name isn't.
 	Insecure bool
-	Release  string // of the program
+	Dial     time.Duration // for a connection; 0: as long as the request may take
+	Release  string        // of the program
 }
 
 // Client asks members by their REST API. It is ha.Peers.
@@ -41,7 +45,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	}
 	transport := &http.Transport{
 		// No proxy: a member is asked where it says that it is.
-		DialContext:       (&net.Dialer{}).DialContext,
+		DialContext:       (&net.Dialer{Timeout: o.Dial}).DialContext,
 		TLSClientConfig:   config,
 		DisableKeepAlives: true,
 		TLSNextProto:      map[string]func(string, *tls.Conn) http.RoundTripper{}, // no HTTP/2
@@ -54,7 +58,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 }
 
 func (o ClientOptions) tls() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure} //nolint:gosec // asked for by name
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure}
 	var err error
 	if o.CAFile != "" {
 		if c.RootCAs, err = readPool(o.CAFile); err != nil {
@@ -116,7 +120,7 @@ func (c *Client) Send(ctx context.Context, method, apiURL, path string, body any
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return Reply{}, fmt.Errorf("rest: %s: %w", method, &transportError{unquoted(err)})
+		return Reply{}, fmt.Errorf("rest: %s %w", method, &transportError{unquoted(err)})
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, answerBytes+1))
@@ -135,7 +139,7 @@ const answerBytes = 4 << 20
 func (c *Client) request(ctx context.Context, method string, target *url.URL, body any) (*http.Request, error) {
 	var reader io.Reader = http.NoBody
 	if body != nil {
-		text, err := jsonText(body)
+		text, err := jsontext.Encode(body)
 		if err != nil {
 			return nil, fmt.Errorf("rest: %s %s: %w", method, target, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/jsontext"
 )
 
 // readTimeout bounds a look into the store on behalf of one request.
@@ -47,59 +48,59 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 // decisions answers GET /decisions: what the agent decided last, and why.
 func (s *Server) decisions(w http.ResponseWriter, _ *http.Request) {
 	list := s.agent.Decisions()
-	o := &object{}
-	o.set("name", s.o.Name)
-	o.set("scope", s.o.Scope)
+	o := &jsontext.Object{}
+	o.Set("name", s.o.Name)
+	o.Set("scope", s.o.Scope)
 	if list == nil {
-		o.set("decisions", []struct{}{})
+		o.Set("decisions", []struct{}{})
 	} else {
-		o.set("decisions", list)
+		o.Set("decisions", list)
 	}
 	document(w, http.StatusOK, o)
 }
 
 // MarshalJSON writes the answer of GET /cluster.
 func (o Overview) MarshalJSON() ([]byte, error) {
-	out := &object{}
-	members := make([]*object, 0, len(o.Members))
+	out := &jsontext.Object{}
+	members := make([]*jsontext.Object, 0, len(o.Members))
 	for _, m := range o.Members {
 		members = append(members, m.object())
 	}
-	out.set("members", members)
+	out.Set("members", members)
 	setTrue(out, "pause", o.Paused)
 	if f := o.Failover; !f.ScheduledAt.IsZero() {
-		scheduled := &object{}
-		scheduled.set("at", dcs.FormatTime(f.ScheduledAt))
+		scheduled := &jsontext.Object{}
+		scheduled.Set("at", dcs.FormatTime(f.ScheduledAt))
 		setText(scheduled, "from", f.Leader)
 		setText(scheduled, "to", f.Candidate)
-		out.set("scheduled_switchover", scheduled)
+		out.Set("scheduled_switchover", scheduled)
 	}
-	out.set("scope", o.Scope)
+	out.Set("scope", o.Scope)
 	return out.MarshalJSON()
 }
 
-func (m MemberOverview) object() *object {
-	o := &object{}
-	o.set("name", m.Name)
-	o.set("role", m.Role)
-	o.set("state", m.State)
-	o.set("api_url", m.APIURL)
+func (m MemberOverview) object() *jsontext.Object {
+	o := &jsontext.Object{}
+	o.Set("name", m.Name)
+	o.Set("role", m.Role)
+	o.Set("state", m.State)
+	o.Set("api_url", m.APIURL)
 	if m.Host != "" {
-		o.set("host", m.Host)
-		o.set("port", m.Port)
+		o.Set("host", m.Host)
+		o.Set("port", m.Port)
 	}
 	if m.Timeline != 0 {
-		o.set("timeline", m.Timeline)
+		o.Set("timeline", m.Timeline)
 	}
 	if m.PendingRestart != nil {
-		o.set("pending_restart", true)
-		o.set("pending_restart_reason", m.PendingRestart)
+		o.Set("pending_restart", true)
+		o.Set("pending_restart_reason", m.PendingRestart)
 	}
 	if len(m.ScheduledRestart) > 0 {
-		o.set("scheduled_restart", m.ScheduledRestart)
+		o.Set("scheduled_restart", m.ScheduledRestart)
 	}
 	if len(m.Tags) > 0 {
-		o.set("tags", m.Tags)
+		o.Set("tags", m.Tags)
 	}
 	if m.Leads() {
 		return o
@@ -110,12 +111,12 @@ func (m MemberOverview) object() *object {
 	return o
 }
 
-func (p Position) set(o *object, prefix string) {
+func (p Position) set(o *jsontext.Object, prefix string) {
 	if p.LSN == 0 {
-		o.set(prefix+"lag", dcs.StateUnknown)
-		o.set(prefix+"lsn", dcs.StateUnknown)
+		o.Set(prefix+"lag", dcs.StateUnknown)
+		o.Set(prefix+"lsn", dcs.StateUnknown)
 		return
 	}
-	o.set(prefix+"lag", p.Lag)
-	o.set(prefix+"lsn", p.LSN.String())
+	o.Set(prefix+"lag", p.Lag)
+	o.Set(prefix+"lsn", p.LSN.String())
 }

@@ -39,8 +39,8 @@ func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request) {
 		errorPage(w, http.StatusServiceUnavailable, "")
 		return
 	}
-	values, changed := merge(c.Config.Values, plain(patch))
-	if problems := newProblems(c.Config.Values, values); problems != "" {
+	values, changed := Merge(c.Config.Values, plain(patch))
+	if problems := NewProblems(c.Config.Values, values); problems != "" {
 		sentence(w, http.StatusBadRequest, problems)
 		return
 	}
@@ -58,7 +58,7 @@ func (s *Server) putConfig(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	values := plain(body)
-	if problems := newProblems(nil, values); problems != "" {
+	if problems := NewProblems(nil, values); problems != "" {
 		sentence(w, http.StatusBadRequest, problems)
 		return
 	}
@@ -86,9 +86,10 @@ func (s *Server) putValues(w http.ResponseWriter, r *http.Request, values map[st
 	return false
 }
 
-// newProblems are the lines about values that can't be used, less those that
-// were true before: who repairs one thing isn't to be kept from it by another.
-func newProblems(before, after map[string]any) string {
+// NewProblems are the lines about values of a dynamic configuration that can't be
+// used, less those that were true before: who repairs one thing isn't to be kept
+// from it by another. Empty: none.
+func NewProblems(before, after map[string]any) string {
 	found := slices.DeleteFunc(problems(after), func(line string) bool { return slices.Contains(problems(before), line) })
 	return strings.Join(found, "\n")
 }

@@ -32,7 +32,7 @@ func TestMerge(t *testing.T) {
 		"an empty object over another": {values{"a": values{"b": 2}}, values{"a": values{}}, values{"a": values{"b": 2}}, false},
 	} {
 		before := plain(c.old)
-		got, changed := merge(c.old, c.patch)
+		got, changed := Merge(c.old, c.patch)
 		if diff := cmp.Diff(c.want, got); diff != "" || changed != c.changed {
 			t.Errorf("%s: changed %v, %s", name, changed, diff)
 		}

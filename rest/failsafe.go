@@ -44,6 +44,8 @@ func (s *Server) pledge(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, ha.ErrFailsafeOff):
 		errorPage(w, http.StatusBadGateway, "")
+	case errors.Is(err, ha.ErrRunningAsLeader):
+		sentence(w, http.StatusInternalServerError, "Running as a leader")
 	case err != nil:
 		sentence(w, http.StatusInternalServerError, err.Error())
 	default:

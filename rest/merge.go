@@ -2,13 +2,13 @@ package rest
 
 import "reflect"
 
-// merge applies patch to values as PATCH /config does: null removes a key, an
+// Merge applies patch to values as PATCH /config does: null removes a key, an
 // object changes the keys it has, anything else replaces. It returns a new map
 // and whether anything changed.
 //
 // A null inside an object that is new is dropped: it means "remove", and what
 // isn't there can't be removed.
-func merge(values, patch map[string]any) (merged map[string]any, changed bool) {
+func Merge(values, patch map[string]any) (merged map[string]any, changed bool) {
 	merged = make(map[string]any, len(values)+len(patch))
 	for name, v := range values {
 		merged[name] = v
@@ -21,7 +21,7 @@ func merge(values, patch map[string]any) (merged map[string]any, changed bool) {
 			changed = changed || there
 		case map[string]any:
 			oldMap, isMap := old.(map[string]any)
-			inner, innerChanged := merge(oldMap, v)
+			inner, innerChanged := Merge(oldMap, v)
 			merged[name] = inner
 			changed = changed || innerChanged || !isMap
 		default:

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +15,8 @@ import (
 	"github.com/regent-ha/regent/ha"
 	"github.com/regent-ha/regent/postgres"
 )
+
+var rewrite = flag.Bool("rewrite", false, "write what is answered into testdata; review the diff")
 
 func TestMetrics(t *testing.T) {
 	n := newNode(t)
@@ -39,7 +42,7 @@ func TestMetrics(t *testing.T) {
 		}
 		file := filepath.Join("testdata", "metrics", name+".txt")
 		want, err := os.ReadFile(file)
-		if os.Getenv("REGENT_REWRITE") != "" {
+		if *rewrite {
 			err = os.WriteFile(file, []byte(got.body), 0o644)
 			want = []byte(got.body)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/ha"
+	"github.com/regent-ha/regent/internal/jsontext"
 	"github.com/regent-ha/regent/postgres"
 )
 
@@ -83,97 +84,97 @@ func (f *refresher) run(a Agent, r *refresh) {
 func (f *refresher) wait() { f.group.Wait() }
 
 // statusOf is a member's status, as JSON for health checks, peers and people.
-func (s *Server) statusOf(r ha.Report, f facts, now clock.Instant) *object {
-	o := &object{}
+func (s *Server) statusOf(r ha.Report, f facts, now clock.Instant) *jsontext.Object {
+	o := &jsontext.Object{}
 	server := r.Server
-	o.set("state", f.state)
+	o.Set("state", f.state)
 	if server.Role != postgres.RoleNone {
-		o.set("postmaster_start_time", blankTime(server.StartedAt))
+		o.Set("postmaster_start_time", blankTime(server.StartedAt))
 	}
-	o.set("role", f.role)
+	o.Set("role", f.role)
 	if server.Role != postgres.RoleNone {
-		o.set("server_version", server.ServerVersion)
-		o.set("xlog", positions(server, f))
+		o.Set("server_version", server.ServerVersion)
+		o.Set("xlog", positions(server, f))
 		setTrue(o, "sync_standby", f.syncStandby)
 		setTrue(o, "quorum_standby", f.quorumStandby)
-		o.set("timeline", timeline(server.Timeline))
+		o.Set("timeline", timeline(server.Timeline))
 		setText(o, "replication_state", f.replication)
 		if len(server.Replication) > 0 {
-			o.set("replication", walsenders(server.Replication))
+			o.Set("replication", walsenders(server.Replication))
 		}
 	}
 	setTrue(o, "pause", f.paused)
 	setTrue(o, "cluster_unlocked", !f.view || r.Cluster.Unlocked())
 	setTrue(o, "failsafe_mode_is_active", f.failsafe)
-	o.set("dcs_last_seen", unixSeconds(r.LastSeen))
+	o.Set("dcs_last_seen", unixSeconds(r.LastSeen))
 	if len(r.Member.Tags) > 0 {
-		o.set("tags", r.Member.Tags)
+		o.Set("tags", r.Member.Tags)
 	}
 	setText(o, "database_system_identifier", server.SystemID)
 	if r.Member.PendingRestart != nil {
-		o.set("pending_restart", true)
-		o.set("pending_restart_reason", r.Member.PendingRestart)
+		o.Set("pending_restart", true)
+		o.Set("pending_restart_reason", r.Member.PendingRestart)
 	}
-	o.set("patroni", s.identity())
-	o.set("regent", s.own(r))
+	o.Set("patroni", s.identity())
+	o.Set("regent", s.own(r))
 	return o
 }
 
-func (s *Server) identity() *object {
-	o := &object{}
-	o.set("version", formatVersion)
-	o.set("scope", s.o.Scope)
-	o.set("name", s.o.Name)
+func (s *Server) identity() *jsontext.Object {
+	o := &jsontext.Object{}
+	o.Set("version", formatVersion)
+	o.Set("scope", s.o.Scope)
+	o.Set("name", s.o.Name)
 	return o
 }
 
 // own is what only members of ours say and read.
-func (s *Server) own(r ha.Report) *object {
-	o := &object{}
-	o.set("version", s.o.Release)
+func (s *Server) own(r ha.Report) *jsontext.Object {
+	o := &jsontext.Object{}
+	o.Set("version", s.o.Release)
 	setText(o, "unfit", unfit(r))
 	return o
 }
 
 // positions are present only if the server said them itself, just now: other
 // members take their absence for a server that doesn't run.
-func positions(server postgres.Status, f facts) *object {
-	o := &object{}
+func positions(server postgres.Status, f facts) *jsontext.Object {
+	o := &jsontext.Object{}
 	if server.Role == postgres.RolePrimary {
-		o.set("location", uint64(server.Location))
+		o.Set("location", uint64(server.Location))
 		return o
 	}
-	o.set("received_location", f.received)
-	o.set("replayed_location", f.replayed)
-	o.set("replayed_timestamp", blankTime(server.ReplayedAt))
-	o.set("paused", server.ReplayPaused)
+	o.Set("received_location", f.received)
+	o.Set("replayed_location", f.replayed)
+	o.Set("replayed_timestamp", blankTime(server.ReplayedAt))
+	o.Set("paused", server.ReplayPaused)
 	return o
 }
 
-func walsenders(rows []postgres.Walsender) []*object {
-	list := make([]*object, 0, len(rows))
+func walsenders(rows []postgres.Walsender) []*jsontext.Object {
+	list := make([]*jsontext.Object, 0, len(rows))
 	for _, row := range rows {
-		o := &object{}
-		o.set("usename", row.User)
-		o.set("application_name", row.Application)
-		o.set("client_addr", textOrNull(row.Client))
-		o.set("state", row.State)
-		o.set("sync_state", row.SyncState)
-		o.set("sync_priority", row.SyncPriority)
+		o := &jsontext.Object{}
+		o.Set("usename", row.User)
+		o.Set("application_name", row.Application)
+		o.Set("client_addr", textOrNull(row.Client))
+		o.Set("state", row.State)
+		o.Set("sync_state", row.SyncState)
+		o.Set("sync_priority", row.SyncPriority)
 		list = append(list, o)
 	}
 	return list
 }
 
-func setTrue(o *object, name string, value bool) {
+func setTrue(o *jsontext.Object, name string, value bool) {
 	if value {
-		o.set(name, true)
+		o.Set(name, true)
 	}
 }
 
-func setText(o *object, name, value string) {
+func setText(o *jsontext.Object, name, value string) {
 	if value != "" {
-		o.set(name, value)
+		o.Set(name, value)
 	}
 }
 

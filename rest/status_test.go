@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -64,31 +63,6 @@ func TestStatusText(t *testing.T) {
 			t.Errorf("%s: /health has another body: %s", name, check.body)
 		}
 	}
-}
-
-// JSON as we write it is the JSON that it was.
-func FuzzJSONText(f *testing.F) {
-	f.Add(`{"a": [1, 2.5, {"b\"\\": "x, y: z"}], "ö😀\u2028": null, "<&>": "\\"}`)
-	f.Add(`"\\\""`)
-	f.Fuzz(func(t *testing.T, text string) {
-		var before, after any
-		if json.Unmarshal([]byte(text), &before) != nil {
-			return
-		}
-		out, err := jsonText(before)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(out, &after); err != nil {
-			t.Fatalf("%s: %v", out, err)
-		}
-		if diff := cmp.Diff(before, after); diff != "" {
-			t.Error(diff)
-		}
-		if i := strings.IndexFunc(string(out), func(r rune) bool { return r >= 0x7f }); i >= 0 {
-			t.Errorf("%s isn't ASCII", out)
-		}
-	})
 }
 
 // Who asks for a status gets one that isn't older than the request, and many who

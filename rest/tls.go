@@ -68,8 +68,10 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	switch {
 	case err == nil:
 		c.pair, c.changed = &pair, changed
+	case c.pair == nil && c.certFile == c.keyFile:
+		return nil, fmt.Errorf("%s: %w", c.certFile, err)
 	case c.pair == nil:
-		return nil, err
+		return nil, fmt.Errorf("%s with %s: %w", c.certFile, c.keyFile, err)
 	}
 	return c.pair, nil
 }

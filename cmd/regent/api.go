@@ -32,6 +32,12 @@ func newPeers(c *config.Config) (*rest.Client, error) {
 
 func newAPI(c *config.Config, agent *ha.Agent, peers ha.Peers, log *slog.Logger) (*rest.Server, error) {
 	r := c.RESTAPI
+	switch {
+	case r.KeyFilePassword.Reveal() != "":
+		return nil, errors.New("restapi.keyfile_password isn't supported yet: give restapi.keyfile a key without a password that only PostgreSQL's user can read")
+	case r.Ciphers != "":
+		log.Warn("restapi.ciphers isn't supported yet: Go's own choice of ciphers is used")
+	}
 	server, err := rest.New(rest.Options{
 		Agent: agent, Peers: peers, Name: c.Name, Scope: c.Scope, Release: version,
 		Listen: r.Listen,

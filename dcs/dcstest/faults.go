@@ -67,7 +67,7 @@ func (s *suite) link(t *testing.T) {
 			cut(link)
 			c.wantNoAnswer(a, l)
 			link.Heal()
-			l = c.update(a, l)
+			c.update(a, l)
 			c.touch(a, dcs.Member{State: "running"})
 			c.waitMember(b, "a", true)
 		})

@@ -103,7 +103,7 @@ func TestWatchWakesAtTheEndOfAGrantAndNotBefore(t *testing.T) {
 	hints := d.Watch(ctx)
 	<-hints // it stands
 	server.advance(5 * time.Second)
-	if l, err = d.UpdateLeader(ctx, l); err != nil {
+	if _, err = d.UpdateLeader(ctx, l); err != nil {
 		t.Fatal(err)
 	}
 	server.advance(5 * time.Second) // the end as it was before the renewal

@@ -1,8 +1,7 @@
 package hatest
 
 import (
-	"fmt"
-	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 type Chaos struct {
 	// Options of the cluster. Without a Config the seed chooses one.
 	Options Options
-	// Faults is how many there are; 0: 12.
+	// Faults is how many there are; 0: 15.
 	Faults int
 	// Kinds limits what can happen, by the names that the trace shows; nil: all.
 	Kinds []string
@@ -30,12 +29,6 @@ var timings = []map[string]any{
 // inside a bubble (testing/synctest), which it leaves empty.
 func (h Chaos) Run(t testing.TB) error {
 	t.Helper()
-	err, _ := h.play()
-	return err
-}
-
-// play returns the history's digest as well.
-func (h Chaos) play() (error, []byte) {
 	o := h.Options
 	choice := newWorld(o.Seed ^ 0xC0FFEE).rng
 	if o.Config == nil {
@@ -43,6 +36,9 @@ func (h Chaos) play() (error, []byte) {
 		for key, value := range timings[choice.IntN(len(timings))] {
 			o.Config[key] = value
 		}
+	}
+	if o.Nodes == 0 {
+		o.Nodes = []int{3, 3, 3, 2, 4, 5}[choice.IntN(6)]
 	}
 	if o.Drift == 0 {
 		o.Drift = 5000
@@ -52,34 +48,38 @@ func (h Chaos) play() (error, []byte) {
 	}
 	c, err := build(o)
 	if err != nil {
-		return err, nil
+		return err
 	}
 	for _, n := range c.nodes {
 		c.world.in(c.world.between(0, 3*time.Second), "", n.startAgent)
 	}
-	h.Options = o
 	h.live(c)
 	c.close()
-	return c.broken, c.world.trace.sum.Sum(nil)
+	return c.broken
 }
 
 func (h Chaos) live(c *Cluster) {
 	ttl := c.opts.settings.TTL
-	if !c.Await(3*ttl+time.Minute, func() bool { return c.Healthy() == "" }) {
+	if early := c.world.chance(4); !early && !c.Await(3*ttl+time.Minute, func() bool { return c.Healthy() == "" }) {
 		c.fail("a new cluster didn't get going: %s", c.Healthy())
 		return
 	}
 	faults := h.Faults
 	if faults == 0 {
-		faults = 12
+		faults = 15
 	}
 	for range faults {
-		c.Run(c.world.between(0, ttl+5*time.Second))
+		c.Run(c.world.between(0, ttl))
 		if c.broken != nil {
 			return
 		}
-		c.mishap(h.Kinds)
+		if c.world.chance(2) {
+			c.ambush(h.Kinds)
+		} else {
+			c.mishap(h.Kinds, nil)
+		}
 	}
+	c.world.before = nil
 	c.Run(c.world.between(0, 2*ttl))
 	c.Heal()
 	c.healed()
@@ -104,133 +104,38 @@ func (c *Cluster) healed() {
 	}
 }
 
-// mishap is one fault, which ends by itself later.
-type mishap struct {
-	name string
-	do   func(c *Cluster, n, other *node) (end func())
+// moments are what an ambush waits for: where a step is taken that can't be taken
+// back, or one that others rely on.
+var moments = []string{
+	"store acquire", "store renew", "store release", "store resume", "store put initialize", "store read",
+	"guard connect", "guard arm", "guard disarm", "guard launch primary", "guard launch standby",
+	"postgresql promote", "postgresql promote now", "postgresql stop", "postgresql start primary",
+	"postgresql start standby", "postgresql recover", "postgresql rewind", "postgresql clone",
+	"postgresql compare", "postgresql follow", "postgresql initdb", "postgresql post_bootstrap",
+	"pledge", "server exited", "hint",
 }
 
-var mishaps = []mishap{
-	{"agent killed", func(c *Cluster, n, _ *node) func() {
-		c.KillAgent(n.name)
-		return func() { c.StartAgent(n.name) }
-	}},
-	{"agent restarted", func(c *Cluster, n, _ *node) func() {
-		c.KillAgent(n.name)
-		c.StartAgent(n.name)
-		return nil
-	}},
-	{"agent frozen", func(c *Cluster, n, _ *node) func() {
-		if n.guardTroubled() {
-			return nil
+// ambush lets something go wrong at the very node that is about to do something,
+// the next time that one is.
+func (c *Cluster) ambush(kinds []string) {
+	moment := moments[c.world.rng.IntN(len(moments))]
+	late := c.world.rng.IntN(3) // how many times it is let pass
+	c.world.logf("ambush: waiting for %s", moment)
+	c.world.before = func(what string) {
+		name, doing, _ := strings.Cut(what, " ")
+		if !strings.HasPrefix(doing, moment) {
+			return
 		}
-		c.FreezeAgent(n.name)
-		return func() { c.ThawAgent(n.name) }
-	}},
-	{"guard killed", func(c *Cluster, n, _ *node) func() {
-		if n.guard != nil && !n.guard.frozen {
-			c.KillGuard(n.name)
+		if late--; late >= 0 {
+			return
 		}
-		return nil
-	}},
-	{"guard frozen", func(c *Cluster, n, _ *node) func() {
-		if n.process == nil || n.process.frozen {
-			return nil
-		}
-		c.FreezeGuard(n.name)
-		n.spared = true
-		return func() {
-			c.ThawGuard(n.name)
-			n.spared = false
-		}
-	}},
-	{"host lost", func(c *Cluster, n, _ *node) func() {
-		c.KillHost(n.name)
-		return func() { c.BootHost(n.name) }
-	}},
-	{"host frozen", func(c *Cluster, n, _ *node) func() {
-		c.FreezeHost(n.name)
-		return func() { c.ThawHost(n.name) }
-	}},
-	{"postgresql killed", func(c *Cluster, n, _ *node) func() {
-		c.KillPostgreSQL(n.name)
-		return nil
-	}},
-	{"postgresql hangs", func(c *Cluster, n, _ *node) func() {
-		c.HangPostgreSQL(n.name)
-		return nil
-	}},
-	{"disk full", func(c *Cluster, n, _ *node) func() {
-		c.FillDisk(n.name, true)
-		return func() { c.FillDisk(n.name, false) }
-	}},
-	{"replay delayed", func(c *Cluster, n, _ *node) func() {
-		c.DelayReplay(n.name, c.world.between(time.Second, 30*time.Second))
-		return func() { c.DelayReplay(n.name, 0) }
-	}},
-	{"store cut", func(c *Cluster, n, _ *node) func() {
-		way := c.world.rng.IntN(3)
-		c.CutStore(n.name, way != 1, way != 2)
-		return func() { c.CutStore(n.name, false, false) }
-	}},
-	{"store flaky", func(c *Cluster, n, _ *node) func() {
-		c.FlakyStore(n.name, true)
-		return func() { c.FlakyStore(n.name, false) }
-	}},
-	{"network slow", func(c *Cluster, n, _ *node) func() {
-		c.SlowNetwork(n.name, c.world.between(100*time.Millisecond, 5*time.Second))
-		return func() { c.SlowNetwork(n.name, 0) }
-	}},
-	{"store down", func(c *Cluster, _, _ *node) func() {
-		c.StopStore()
-		return func() { c.StartStore() }
-	}},
-	{"store frozen", func(c *Cluster, _, _ *node) func() {
-		c.FreezeStore()
-		return func() { c.StartStore() }
-	}},
-	{"agents cut", func(c *Cluster, n, other *node) func() {
-		c.CutPeers(n.name, other.name, true)
-		if c.world.chance(2) {
-			c.CutPeers(other.name, n.name, true)
-		}
-		return func() {
-			c.CutPeers(n.name, other.name, false)
-			c.CutPeers(other.name, n.name, false)
-		}
-	}},
-	{"replication cut", func(c *Cluster, n, other *node) func() {
-		c.CutReplication(n.name, other.name, true)
-		return func() { c.CutReplication(n.name, other.name, false) }
-	}},
-	{"isolated", func(c *Cluster, n, _ *node) func() {
-		c.Isolate(n.name, true)
-		return func() { c.Isolate(n.name, false) }
-	}},
-	{"switchover", func(c *Cluster, n, _ *node) func() {
-		if leader := c.Leader(); leader != "" {
-			to := n.name
-			if to == leader || c.world.chance(2) {
-				to = ""
-			}
-			c.world.logf("switchover from %s to %s", leader, to)
-			if err := c.Switchover(leader, to); err != nil {
-				c.fail("ask for a switchover: %v", err)
-			}
-		}
-		return nil
-	}},
-	{"restart", func(c *Cluster, n, _ *node) func() {
-		c.Restart(n.name)
-		return nil
-	}},
+		c.world.before = nil
+		c.mishap(kinds, c.node(name))
+	}
 }
 
-// guardTroubled says whether the guard can't stand in for the agent now.
-func (n *node) guardTroubled() bool { return n.guard == nil || n.guard.dead || n.guard.frozen }
-
-// mishap lets something go wrong: most often at the leader.
-func (c *Cluster) mishap(kinds []string) {
+// mishap lets something go wrong, at a node or by default most often at the leader.
+func (c *Cluster) mishap(kinds []string, at *node) {
 	m := mishaps[c.world.rng.IntN(len(mishaps))]
 	for len(kinds) > 0 && !contains(kinds, m.name) {
 		m = mishaps[c.world.rng.IntN(len(mishaps))]
@@ -238,6 +143,9 @@ func (c *Cluster) mishap(kinds []string) {
 	i := c.world.rng.IntN(len(c.nodes))
 	if leader := c.Leader(); leader != "" && c.world.chance(2) {
 		i = c.node(leader).index
+	}
+	if at != nil {
+		i = at.index
 	}
 	n := c.nodes[i]
 	other := c.nodes[(i+1+c.world.rng.IntN(len(c.nodes)-1))%len(c.nodes)]
@@ -247,21 +155,5 @@ func (c *Cluster) mishap(kinds []string) {
 	c.world.logf("mishap: %s at %s", m.name, n.name)
 	if end := m.do(c, n, other); end != nil {
 		c.world.in(c.world.between(time.Second, 2*c.opts.settings.TTL), "", end)
-	}
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
-
-// Tail writes the last lines of the history.
-func (c *Cluster) Tail(w io.Writer) {
-	for _, line := range c.world.trace.tail {
-		fmt.Fprint(w, line)
 	}
 }

@@ -1,9 +1,7 @@
 package hatest
 
 import (
-	"context"
 	"encoding/json"
-
 	"fmt"
 	"io"
 	"maps"
@@ -47,6 +45,9 @@ type Options struct {
 	settings ha.Settings
 }
 
+// longestTTL is that of the longest lease that a Chaos configures.
+const longestTTL = 30 * time.Second
+
 // Cluster is a whole cluster in virtual time. All of its methods are for the one
 // goroutine that made it.
 type Cluster struct {
@@ -61,6 +62,7 @@ type Cluster struct {
 
 	apiCut   map[[2]int]bool
 	ledger   ledger
+	revoked  clock.Instant // until when leases count for nothing, since the store was wiped
 	broken   error
 	failsafe map[string]string // as last written
 }
@@ -203,98 +205,6 @@ func (c *Cluster) close() {
 	c.world.mu.Unlock()
 }
 
-// Err is the first invariant that broke, or nil.
-func (c *Cluster) Err() error { return c.broken }
-
-// Now is for how long the cluster has existed, in true time.
-func (c *Cluster) Now() time.Duration { return c.world.time().Sub(clock.Instant(time.Hour)) }
-
-// Names are the nodes'.
-func (c *Cluster) Names() []string {
-	var names []string
-	for _, n := range c.nodes {
-		names = append(names, n.name)
-	}
-	return names
-}
-
-// Agent is the agent that runs on a node; nil: none.
-func (c *Cluster) Agent(name string) *ha.Agent { return c.node(name).agent }
-
-// Server is the fake server of a node.
-func (c *Cluster) Server(name string) *postgrestest.Server { return c.node(name).inner }
-
-// Leader is the node whose server takes writes; empty: none does.
-func (c *Cluster) Leader() string {
-	for _, n := range c.nodes {
-		if n.inner.Writable() {
-			return n.name
-		}
-	}
-	return ""
-}
-
-// Replicas are the nodes whose servers stream, in order.
-func (c *Cluster) Replicas() []string {
-	var names []string
-	for _, n := range c.nodes {
-		if l := n.inner.Look(); l.Streaming && l.Running {
-			names = append(names, n.name)
-		}
-	}
-	return names
-}
-
-// Healthy says why the cluster isn't whole: one leader, everybody else streams
-// from it. Empty: it is.
-func (c *Cluster) Healthy() string {
-	leader := c.Leader()
-	if leader == "" {
-		return "nobody takes writes"
-	}
-	end := c.node(leader).inner.Look()
-	for _, n := range c.nodes {
-		l := n.inner.Look()
-		switch {
-		case n.process == nil || n.process.frozen:
-			return n.name + " has no agent"
-		case n.name == leader:
-		case !l.Streaming || !l.Running:
-			return n.name + " doesn't stream"
-		case l.Timeline != end.Timeline:
-			return fmt.Sprintf("%s is on timeline %d, the leader on %d", n.name, l.Timeline, end.Timeline)
-		}
-	}
-	return ""
-}
-
-// Document is what the store has under a key; nil: nothing.
-func (c *Cluster) Document(key dcs.Key) []byte {
-	s, err := c.store.admin.Read(noWait)
-	if err != nil {
-		return nil
-	}
-	return s.Documents[key].Value
-}
-
-// Cluster is the store's view, past all faults.
-func (c *Cluster) Cluster() dcs.Cluster {
-	s, err := c.store.admin.Read(noWait)
-	if err != nil {
-		return dcs.Cluster{}
-	}
-	return dcs.ParseCluster(s)
-}
-
-// Switchover asks for one, as regentctl does; an empty to leaves the choice.
-func (c *Cluster) Switchover(from, to string) error {
-	value, err := dcs.Failover{Leader: from, Candidate: to}.MarshalJSON()
-	if err == nil {
-		_, err = c.store.admin.Put(noWait, dcs.Write{Key: dcs.FailoverKey, Value: value, Prev: dcs.Any})
-	}
-	return err
-}
-
 func (c *Cluster) node(name string) *node {
 	for _, n := range c.nodes {
 		if n.name == name {
@@ -311,6 +221,3 @@ func (c *Cluster) fail(format string, args ...any) {
 		c.world.logf("BROKEN: %v", c.broken)
 	}
 }
-
-// noWait is for calls on the store itself, which take no time.
-var noWait = context.Background()

@@ -1,6 +1,7 @@
 package hatest
 
 import (
+	"testing/synctest"
 	"time"
 )
 
@@ -122,6 +123,7 @@ func (n *node) thawHost() {
 func (n *node) killAgent() {
 	if p := n.process; p != nil {
 		p.kill()
+		synctest.Wait() // its goroutines end before another agent begins
 		n.agentGone(p)
 	}
 }
@@ -151,103 +153,6 @@ func (c *Cluster) FillDisk(name string, full bool) {
 func (c *Cluster) DelayReplay(name string, d time.Duration) {
 	c.world.logf("fault: %s replay delayed %v", name, d)
 	c.node(name).inner.DelayReplay(d)
-}
-
-// CutStore cuts a node from the store: what it sends, what comes back, or both.
-func (c *Cluster) CutStore(name string, requests, replies bool) {
-	c.world.logf("fault: %s cut from the store: requests %t, replies %t", name, requests, replies)
-	n := c.node(name)
-	n.toStoreCut, n.fromStoreCut = requests, replies
-	if requests || replies {
-		return
-	}
-	n.missedHint = true
-	late := append(n.lateRequests, n.lateReplies...)
-	n.lateRequests, n.lateReplies = nil, nil
-	for _, do := range late {
-		c.world.in(c.world.delay(storeLatency), "", do)
-	}
-}
-
-// FlakyStore makes a node's connections to the store break before or after the
-// request, now and then.
-func (c *Cluster) FlakyStore(name string, flaky bool) {
-	c.world.logf("fault: %s store flaky %t", name, flaky)
-	c.node(name).flaky = flaky
-}
-
-// SlowNetwork delays what a node's agent asks others, by up to d.
-func (c *Cluster) SlowNetwork(name string, d time.Duration) {
-	c.world.logf("fault: %s network slow by %v", name, d)
-	c.node(name).slow = d
-}
-
-// StopStore lets the store refuse connections; ThawStore brings it back.
-func (c *Cluster) StopStore() {
-	c.world.logf("fault: store down")
-	c.store.set(storeDown)
-}
-
-// FreezeStore lets the store take requests and answer nobody.
-func (c *Cluster) FreezeStore() {
-	c.world.logf("fault: store frozen")
-	c.store.set(storeFrozen)
-}
-
-// StartStore ends StopStore and FreezeStore.
-func (c *Cluster) StartStore() {
-	c.world.logf("fault: store up")
-	c.store.set(storeUp)
-}
-
-// WipeStore removes everything of the cluster's, the leader key included.
-func (c *Cluster) WipeStore() error {
-	c.world.logf("fault: store wiped")
-	return c.store.admin.RemoveCluster(noWait)
-}
-
-// Restart asks a node's agent to restart its server in place.
-func (c *Cluster) Restart(name string) {
-	n := c.node(name)
-	if p := n.process; p != nil {
-		c.world.logf("%s restart asked for", name)
-		p.deliver(func() {
-			agent := n.agent
-			p.serving.Go(func() { _ = agent.Restart(p.ctx) }) // its end is in the agent's log
-		})
-	}
-}
-
-// CutPeers lets nothing through between two nodes' agents in one direction.
-func (c *Cluster) CutPeers(from, to string, cut bool) {
-	c.world.logf("fault: agents %s to %s cut %t", from, to, cut)
-	c.apiCut[[2]int{c.node(from).index, c.node(to).index}] = cut
-}
-
-func (c *Cluster) peersCut(from, to *node) bool { return c.apiCut[[2]int{from.index, to.index}] }
-
-// CutReplication lets no WAL through from one node's server to another's.
-func (c *Cluster) CutReplication(from, to string, cut bool) {
-	c.world.logf("fault: replication %s to %s cut %t", from, to, cut)
-	c.dataFault()
-	if cut {
-		c.net.Cut(from, to)
-	} else {
-		c.net.Heal(from, to)
-	}
-}
-
-// Isolate cuts a node off from everything, or connects it again.
-func (c *Cluster) Isolate(name string, cut bool) {
-	c.CutStore(name, cut, cut)
-	for _, other := range c.nodes {
-		if other.name != name {
-			c.CutPeers(name, other.name, cut)
-			c.CutPeers(other.name, name, cut)
-			c.CutReplication(name, other.name, cut)
-			c.CutReplication(other.name, name, cut)
-		}
-	}
 }
 
 // Heal ends every fault: hosts boot, agents run, nothing is cut, frozen or full.

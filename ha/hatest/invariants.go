@@ -1,6 +1,7 @@
 package hatest
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -47,7 +48,7 @@ func (c *Cluster) check() {
 		if !before.Writable {
 			c.tookOver(n, l)
 		}
-		if writable != "" {
+		if writable != "" && c.world.time().After(c.revoked) {
 			c.fail("two servers accept writes: %s and %s", writable, n.name)
 		}
 		writable = n.name
@@ -82,12 +83,23 @@ func (c *Cluster) mayWriteUntil(n *node) clock.Instant {
 	return max(n.leaseEnd, pledges)
 }
 
+// written keeps the failsafe map, which says whose pledges count.
+func (c *Cluster) written(docs []dcs.Write) {
+	for _, d := range docs {
+		if d.Key != dcs.FailsafeKey {
+			continue
+		}
+		members := map[string]string{}
+		if err := json.Unmarshal(d.Value, &members); err != nil {
+			c.fail("the failsafe map %s is none: %v", d.Value, err)
+		}
+		c.failsafe = members
+	}
+}
+
 // write lets every writer try a row at its own node, and sees who has which.
 func (c *Cluster) write() {
 	c.world.in(c.opts.Writers, "", c.write)
-	if f := c.Cluster().Failsafe; len(f.Members) > 0 {
-		c.failsafe = f.Members
-	}
 	for _, n := range c.nodes {
 		c.ledger.written++
 		row, acknowledged := n.inner.Write(fmt.Sprintf("%s/%d", n.name, c.ledger.written))
@@ -96,6 +108,21 @@ func (c *Cluster) write() {
 		}
 	}
 	c.settleRows()
+	c.oneLeads()
+}
+
+// oneLeads looks at what agents tell those who route by them.
+func (c *Cluster) oneLeads() {
+	leads := ""
+	for _, n := range c.nodes {
+		if n.agent == nil || n.process.frozen || n.down || !n.agent.Report().Leads(n.clock.Now()) {
+			continue
+		}
+		if leads != "" && c.world.time().After(c.revoked) {
+			c.fail("two agents say that they lead: %s and %s", leads, n.name)
+		}
+		leads = n.name
+	}
 }
 
 // settleRows takes rows off the list that have come to every node.
@@ -117,6 +144,9 @@ func (c *Cluster) settleRows() {
 // calm says whether everybody else streams from a leader, and nothing is wrong
 // with the data's way.
 func (c *Cluster) calm(leader *node) bool {
+	if c.world.time().Before(c.revoked) {
+		return false
+	}
 	for _, n := range c.nodes {
 		if l := n.inner.Look(); n != leader && !l.Streaming {
 			return false

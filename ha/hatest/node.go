@@ -53,8 +53,6 @@ type node struct {
 	last     postgrestest.Look
 }
 
-func (n *node) faulty() bool { return n.flaky }
-
 // slowness is an extra delay of a request on a slow network.
 func (n *node) slowness() time.Duration {
 	if n.slow == 0 {

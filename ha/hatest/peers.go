@@ -32,7 +32,7 @@ func (p peers) Pledge(ctx context.Context, apiURL string, r ha.PledgeRequest) (u
 		n := p.process.node.cluster.byURL(apiURL)
 		lsn, err := a.Pledge(ctx, r)
 		if err == nil {
-			n.pledged[r.Name] = n.clock.when(n.clock.Now().Add(n.cluster.opts.settings.TTL))
+			n.pledged[r.Name] = n.clock.when(n.clock.Now().Add(a.Report().Settings.TTL))
 		}
 		return lsn, err
 	})

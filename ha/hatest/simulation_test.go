@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // number is an environment variable's, or otherwise.
@@ -29,7 +30,7 @@ func TestSimulation(t *testing.T) {
 		play(t, number(t, "SEED", 1), os.Stdout)
 		return
 	}
-	for seed := range number(t, "SEEDS", 300) {
+	for seed := range number(t, "SEEDS", seeds) {
 		t.Run(fmt.Sprint(seed+1), func(t *testing.T) {
 			t.Parallel()
 			play(t, seed+1, nil)
@@ -38,9 +39,14 @@ func TestSimulation(t *testing.T) {
 }
 
 func play(t *testing.T, seed uint64, trace io.Writer) {
+	again := fmt.Sprintf("the same again, with all that happens: make sim SEED=%d", seed)
+	// A goroutine that waits for a lock for ever isn't durably blocked: nobody
+	// inside of the bubble would notice.
+	stuck := time.AfterFunc(5*time.Minute, func() { panic("the history stands still\n" + again) })
+	defer stuck.Stop()
 	synctest.Test(t, func(t *testing.T) {
 		if err := (Chaos{Options: Options{Seed: seed, Trace: trace}}).Run(t); err != nil {
-			t.Errorf("%v\nthe same again, with all that happens: make sim SEED=%d", err, seed)
+			t.Errorf("%v\n%s", err, again)
 		}
 	})
 }

@@ -73,11 +73,11 @@ func call[T any](ctx context.Context, d *door, verb string, do func() (T, error)
 				case n.down || p.dead.Load():
 				case n.fromStoreCut:
 					n.lateReplies = append(n.lateReplies, func() { reply(value, err) })
-				case n.faulty() && w.chance(8):
-					w.trace.add(w.time(), fmt.Sprintf("%s store %s: the answer is lost, the connection broke", n.name, verb))
+				case n.flaky && w.chance(8):
+					w.logf("%s store %s: the answer is lost, the connection broke", n.name, verb)
 					reply(none, errors.New("hatest: the connection broke after the request was sent"))
 				default:
-					w.trace.add(w.time(), fmt.Sprintf("%s store %s: %s", n.name, verb, outcome(err)))
+					w.logf("%s store %s: %s", n.name, verb, outcome(err))
 					reply(value, err)
 				}
 			})
@@ -98,7 +98,7 @@ func (d *door) pass(arrives func(), refuse func(error)) {
 		w.in(w.delay(storeLatency), "", func() { refuse(errUnavailable) })
 	case s.mode == storeFrozen:
 		s.waiting = append(s.waiting, arrives)
-	case n.faulty() && w.chance(8):
+	case n.flaky && w.chance(8):
 		refuse(errors.New("hatest: the connection broke before the request was sent"))
 	default:
 		arrives()
@@ -156,6 +156,9 @@ func (d *door) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write)
 		if err == nil || errors.Is(err, dcs.ErrConflict) {
 			renewed.Since = sent
 			d.process.node.granted(renewed)
+		}
+		if err == nil {
+			d.store.cluster.written(docs)
 		}
 		return renewed, err
 	})
@@ -220,52 +223,8 @@ func (d *door) RemoveCluster(ctx context.Context) error {
 	return err
 }
 
-// Watch implements dcs.DCS. The driver looks at what the store signals and lets
-// it through like everything else.
-func (d *door) Watch(ctx context.Context) <-chan struct{} {
-	n := d.process.node
-	hints := make(chan struct{}, 1)
-	n.cluster.world.arrive(arrival{node: n.index, kind: "watch", admit: func() {
-		if !d.process.dead.Load() {
-			n.watched, n.hints, n.missedHint = d.inner.Watch(ctx), hints, true
-		}
-	}})
-	return hints
-}
-
 // SetTTL implements dcs.DCS.
 func (d *door) SetTTL(ttl time.Duration) { d.inner.SetTTL(ttl) }
 
 // Close implements dcs.DCS.
 func (d *door) Close() error { return nil }
-
-// watch passes a hint on, if the store gave one. The driver calls it after
-// everything that happens.
-func (n *node) watch() {
-	if n.watched == nil || n.process == nil {
-		return
-	}
-	select {
-	case _, open := <-n.watched:
-		if !open {
-			n.watched = nil
-			return
-		}
-		n.missedHint = true
-	default:
-	}
-	s := n.cluster.store
-	if !n.missedHint || s.mode != storeUp || n.toStoreCut || n.fromStoreCut || n.down {
-		return
-	}
-	n.missedHint = false
-	hints, p := n.hints, n.process
-	n.cluster.world.in(n.cluster.world.delay(storeLatency), n.name+" hint", func() {
-		p.deliver(func() {
-			select {
-			case hints <- struct{}{}:
-			default:
-			}
-		})
-	})
-}

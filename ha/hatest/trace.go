@@ -1,9 +1,7 @@
 package hatest
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 	"sync"
@@ -16,8 +14,7 @@ import (
 // between two happenings are sorted: they have no order.
 type trace struct {
 	out  io.Writer // nil: nowhere
-	sum  hash.Hash
-	tail []string // the last lines
+	tail []string  // the last lines
 
 	mu  sync.Mutex
 	now []string
@@ -25,8 +22,6 @@ type trace struct {
 
 // tailLines is how much of a history is kept for the one who asks what went wrong.
 const tailLines = 200
-
-func newTrace() *trace { return &trace{sum: sha256.New()} }
 
 // add writes a line. Only the driver calls it.
 func (t *trace) add(at clock.Instant, line string) {
@@ -53,7 +48,6 @@ func (t *trace) flush() {
 
 func (t *trace) write(line string) {
 	line += "\n"
-	io.WriteString(t.sum, line)
 	if t.out != nil {
 		io.WriteString(t.out, line)
 	}

@@ -25,6 +25,8 @@ type world struct {
 	queue queue
 	count uint64
 	trace *trace
+	// before is told what is about to happen.
+	before func(what string)
 
 	mu       sync.Mutex
 	arrivals []arrival // at the gates since everybody last waited
@@ -67,7 +69,7 @@ func (q *queue) Pop() any {
 }
 
 func newWorld(seed uint64) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x7265_6765_6e74)), trace: newTrace()}
+	w := &world{rng: rand.New(rand.NewPCG(seed, 0x7265_6765_6e74)), trace: &trace{}}
 	w.now.Store(int64(time.Hour)) // far from zero, which means never
 	return w
 }
@@ -120,6 +122,9 @@ func (w *world) step(limit clock.Instant) bool {
 	h := heap.Pop(&w.queue).(happening)
 	w.now.Store(int64(h.at))
 	if h.what != "" {
+		if w.before != nil {
+			w.before(h.what)
+		}
 		w.trace.add(h.at, h.what)
 	}
 	h.do()

@@ -3,11 +3,8 @@ package demo
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/regent-ha/regent/internal/lab"
 )
 
 // refresh is how often the cluster is looked at.
@@ -25,7 +22,7 @@ func (d *demo) live(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return d.keepLogs(err)
+		return d.keepLogs(ctx, err)
 	}
 	d.printf("A primary and two streaming standbys after %s\n", seconds(took))
 	s := &screen{out: d.options.Out, terminal: terminal(d.options.Out), lab: d.lab, hints: d.hints()}
@@ -66,7 +63,7 @@ func (d *demo) restartAgents(gone map[string]time.Time) {
 
 // hints are commands to try, with the paths of this run.
 func (d *demo) hints() func(state) []string {
-	ctl := besides("regentctl")
+	ctl := beside("regentctl")
 	return func(s state) []string {
 		var out []string
 		if n := s.primary(); n != nil {
@@ -82,47 +79,5 @@ func (d *demo) hints() func(state) []string {
 		}
 		return append(out, "tail -f "+filepath.Join(d.lab.Dir, "*", "regent.log"),
 			filepath.Join(d.options.PostgresBin, "psql")+" -h "+d.lab.Nodes[0].Dir+" -U postgres -p "+d.lab.Nodes[0].Port())
-	}
-}
-
-// besides is the path of a program in the folder of this one, or empty.
-func besides(name string) string {
-	self, err := os.Executable()
-	if err != nil {
-		return ""
-	}
-	path := filepath.Join(filepath.Dir(self), name)
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
-}
-
-// counters are what the writers saw since the start.
-type counters struct {
-	demo     *demo
-	acked    int
-	rate     float64       // acknowledged a second, lately
-	gap      time.Duration // the longest of the last minute
-	lost     int
-	two      time.Duration
-	checked  int // writes at the last look for lost ones
-	timeline uint32
-}
-
-// look counts. Lost rows are looked for after each change of the primary, when
-// the cluster is whole.
-func (c *counters) look(ctx context.Context, s state) {
-	h := lab.Recorded(c.demo.writers...)
-	now := s.at
-	client := h.Of("client")
-	recent := client.Since(now.Add(-2 * time.Second)).Acked()
-	c.acked, c.rate = client.Acked(), float64(recent)/2
-	c.gap = client.LongestGap(now.Add(-time.Minute), now)
-	c.two = lab.TwoPrimaries(h.Overlaps())
-	if p := s.primary(); p != nil && s.whole() && p.timeline != c.timeline {
-		if lost, err := c.demo.lab.Lost(ctx, h); err == nil {
-			c.lost, c.timeline = len(lost), p.timeline
-		}
 	}
 }

@@ -71,11 +71,8 @@ func major(path string) int {
 }
 
 func findStore() string {
-	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), "regent-store")
-		if _, err := os.Stat(beside); err == nil {
-			return beside
-		}
+	if store := beside("regent-store"); store != "" {
+		return store
 	}
 	for _, name := range []string{"regent-store", "etcd"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -83,6 +80,19 @@ func findStore() string {
 		}
 	}
 	return ""
+}
+
+// beside is the path of a program in the folder of this one, or empty.
+func beside(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	path := filepath.Join(filepath.Dir(self), name)
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
 }
 
 func (o Options) storeCommand() lab.StoreCommand {

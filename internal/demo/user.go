@@ -42,7 +42,11 @@ func becomeUser(o Options) (err error) {
 	}
 	store := filepath.Join(bin, filepath.Base(o.Store))
 	regent := filepath.Join(bin, "regent")
-	if err := errors.Join(copyProgram(self, regent), copyProgram(o.Store, store)); err != nil {
+	err = errors.Join(copyProgram(self, regent), copyProgram(o.Store, store))
+	if ctl := beside("regentctl"); ctl != "" && err == nil {
+		err = copyProgram(ctl, filepath.Join(bin, "regentctl"))
+	}
+	if err != nil {
 		return err
 	}
 	err = filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {

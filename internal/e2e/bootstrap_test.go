@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/regent-ha/regent/internal/lab"
@@ -66,7 +65,7 @@ func TestWipedStore(t *testing.T) {
 	}
 	for _, n := range s.Nodes {
 		if n.AgentPID() == 0 {
-			t.Error(fmt.Sprintf("the agent of %s has ended", n.Name))
+			t.Errorf("the agent of %s has ended", n.Name)
 		}
 	}
 }

@@ -92,13 +92,3 @@ func (l *Lab) WriterConnString() string {
 	}
 	return l.ConnString(addrs...) + "&target_session_attrs=read-write"
 }
-
-func (l *Lab) requestSwitchover(ctx context.Context, to *Node) error {
-	c, err := l.Cluster(ctx)
-	if err != nil {
-		return err
-	}
-	l.log.Info("switching over", "from", c.LeaderName(), "to", to.Name)
-	_, err = l.observer.PutFailover(ctx, dcs.Failover{Leader: c.LeaderName(), Candidate: to.Name}, c.Failover.Version)
-	return err
-}

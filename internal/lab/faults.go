@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -147,11 +146,6 @@ func (n *Node) eachLink(do func(*tcpproxy.Proxy)) {
 			do(p)
 		}
 	}
-}
-
-// Switchover asks the cluster to make to the leader, by its failover key.
-func (l *Lab) Switchover(ctx context.Context, to *Node) error {
-	return l.requestSwitchover(ctx, to)
 }
 
 // stopped says whether a process stands still.

@@ -27,34 +27,41 @@ var mayImport = map[string][]string{
 
 	"ha": {"clock", "dcs", "fence", "internal/value", "postgres"},
 
-	"rest": {"clock", "dcs", "ha", "internal/value", "postgres",
+	"rest": {"clock", "dcs", "ha", "internal/jsontext", "internal/value", "postgres",
 		"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
 	"config": {"clock", "dcs", "dcs/etcd", "ha", "internal/value", "postgres",
 		"github.com/knadh/koanf/", "go.yaml.in/yaml/v3"},
 
 	// Programs wire.
-	"cmd/regent":    {"clock", "config", "dcs", "fence", "ha", "postgres", "rest", "github.com/spf13/cobra"},
-	"cmd/regentctl": {"clock", "config", "dcs", "ha", "rest", "github.com/spf13/cobra", "go.yaml.in/yaml/v3"},
+	"cmd/regent": {"clock", "config", "dcs", "fence", "ha", "internal/demo", "internal/lab", "postgres", "rest",
+		"github.com/spf13/cobra", "gopkg.in/natefinch/lumberjack.v2"},
+	"cmd/regentctl": {"ctl"},
+	"ctl": {"config", "dcs", "ha", "internal/jsontext", "rest",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"},
 
 	// Test kits for whoever builds on these packages.
 	"dcs/dcstest":           {"clock", "dcs", "dcs/memory"},
 	"postgres/postgrestest": {"clock", "postgres"},
 	"ha/hatest":             {"clock", "dcs", "dcs/memory", "fence", "ha", "postgres", "postgres/postgrestest"},
 
+	"internal/jsontext": {},
 	"internal/value":    {},
 	"internal/tcpproxy": {},
 	"internal/testenv":  {"internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc"},
-	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy", "internal/testenv",
+	"internal/lab": {"clock", "dcs", "dcs/etcd", "internal/tcpproxy",
 		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
-	"internal/demo":     {"clock", "internal/lab"},
-	"internal/repotest": {},
+	"internal/demo":      {"clock", "internal/lab", "golang.org/x/sys/unix"},
+	"internal/e2e":       {"clock", "dcs", "internal/lab"},
+	"internal/bench":     {"clock", "dcs", "internal/lab", "github.com/jackc/pgx/v5"},
+	"internal/bench/cmd": {"internal/bench", "internal/lab"},
+	"internal/repotest":  {},
 
 	// An example shows what one needs for it.
 	"examples/lock":     {"clock", "dcs", "dcs/etcd"},
 	"examples/instance": {"postgres", "github.com/jackc/pgx/v5"},
 	"examples/embed":    {"dcs", "dcs/etcd", "fence", "ha", "postgres", "rest"},
-	"examples/fake":     {},
+	"examples/fake":     {"ha/hatest"},
 }
 
 // testsMayImport is what every test may import in addition, beside what its
@@ -88,14 +95,11 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(mayImport)) {
-		if !seen[dir] && !planned[dir] {
+		if !seen[dir] {
 			t.Errorf("internal/repotest says what package %s may import, and there is no such package", dir)
 		}
 	}
 }
-
-// planned packages are in the picture and not yet in the tree.
-var planned = map[string]bool{"cmd/regentctl": true, "examples/fake": true}
 
 // below is what the packages of ours in allowed may import.
 func below(allowed []string) []string {
@@ -117,9 +121,9 @@ func allows(allowed []string, imported string) bool {
 	})
 }
 
-// TestUnsafe keeps what steps around the language, and what has a better
-// successor, out of the tree.
-func TestUnsafe(t *testing.T) {
+// TestUnwanted keeps what steps around the language, what has a better
+// successor, and what is for tests alone out of the rest.
+func TestUnwanted(t *testing.T) {
 	for _, f := range sources(t) {
 		for _, i := range f.AST.Imports {
 			switch imported, _ := strconv.Unquote(i.Path.Value); imported {
@@ -128,6 +132,10 @@ func TestUnsafe(t *testing.T) {
 					continue // a program of a few lines
 				}
 				t.Errorf("%s: %s is not used here", f.position(i), path.Base(imported))
+			case "testing", "testing/synctest", module + "/internal/testenv":
+				if !isTestCode(f) {
+					t.Errorf("%s: %s is for tests alone", f.position(i), imported)
+				}
 			}
 		}
 	}

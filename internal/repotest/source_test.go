@@ -83,8 +83,11 @@ func walk(visit func(path string) error) error {
 		if err != nil || path == "." {
 			return err
 		}
-		if e.Name() == ".git" { // a file in a worktree
-			return nil
+		if e.Name() == ".git" {
+			if e.IsDir() {
+				return fs.SkipDir
+			}
+			return nil // a file in a worktree
 		}
 		if !e.IsDir() {
 			return visit(filepath.ToSlash(path))

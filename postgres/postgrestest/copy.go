@@ -53,7 +53,7 @@ func (s *Server) Clone(ctx context.Context, from postgres.Upstream, progress fun
 	d := source.disk
 	s.disk = disk{
 		data: postgres.DataValid, systemID: d.systemID, head: d.head, applied: d.head,
-		checkpoint: d.checkpoint, newest: d.newest, standby: true,
+		checkpoint: d.checkpoint, newest: d.newest, standby: true, backup: true,
 		// The control file is copied last, from a server that runs.
 		state:     d.state,
 		keptAside: s.disk.keptAside, full: s.disk.full,
@@ -72,7 +72,11 @@ func (s *Server) fill(ctx context.Context, what string, took time.Duration, chec
 		s.net.mu.Unlock()
 		return fmt.Errorf("postgrestest: %s: the data directory isn't empty", what)
 	}
-	s.disk = disk{data: postgres.DataIncomplete, incompleteOf: what, keptAside: s.disk.keptAside, full: s.disk.full}
+	kept := s.disk.keptAside
+	if s.disk.incompleteOf == rewinding {
+		kept = append(slices.Clone(kept), s.disk) // it was somebody's data
+	}
+	s.disk = disk{data: postgres.DataIncomplete, incompleteOf: what, keptAside: kept, full: s.disk.full}
 	s.net.mu.Unlock()
 	return s.work(ctx, what, took, check)
 }
@@ -167,6 +171,8 @@ func (s *Server) Compare(ctx context.Context, up postgres.Upstream) (postgres.An
 	return a, nil
 }
 
+const rewinding = "rewind"
+
 // CanRewind is nil: checksums are on.
 func (s *Server) CanRewind(context.Context) error { return nil }
 
@@ -189,11 +195,11 @@ func (s *Server) Rewind(ctx context.Context, up postgres.Upstream) error {
 	case source.disk.systemID != before.systemID:
 		err = postgres.ErrForeignSystem
 	default:
-		s.disk.data, s.disk.incompleteOf = postgres.DataIncomplete, "rewind"
+		s.disk.data, s.disk.incompleteOf = postgres.DataIncomplete, rewinding
 	}
 	s.net.mu.Unlock()
 	if err == nil {
-		err = s.work(ctx, "rewind", s.speed.Rewind, func() error {
+		err = s.work(ctx, rewinding, s.speed.Rewind, func() error {
 			if source.pm != life {
 				return errors.New("the connection was lost")
 			}
@@ -206,7 +212,8 @@ func (s *Server) Rewind(ctx context.Context, up postgres.Upstream) error {
 	s.net.lock()
 	defer s.net.mu.Unlock()
 	d := source.disk
-	s.disk.data, s.disk.state, s.disk.standby = postgres.DataValid, inArchiveRecovery, true
+	s.disk.incompleteOf = ""
+	s.disk.data, s.disk.state, s.disk.standby, s.disk.backup = postgres.DataValid, inArchiveRecovery, true, true
 	s.disk.head, s.disk.applied, s.disk.checkpoint = d.head, d.head, d.checkpoint
 	s.disk.newest, s.disk.slots = d.newest, maps.Clone(before.slots)
 	return nil

@@ -56,6 +56,7 @@ func (s *Server) Fork(c postgres.Command) (pid int, err error) {
 		alone: slices.Contains(c.Args, aloneArgument),
 	}
 	s.pm = pm
+	s.disk.backup = false
 	took := s.speed.Start
 	if s.disk.state == inProduction || s.disk.state == inCrashRecovery {
 		took += s.speed.Recovery

@@ -83,12 +83,13 @@ type disk struct {
 	applied      *record // up to where a standby has replayed
 	checkpoint   *record
 	standby      bool              // standby.signal
+	backup       bool              // backup_label: a copy that was not started yet
 	newest       postgres.Timeline // the highest whose history file is there
 	upstream     postgres.Upstream // primary_conninfo and primary_slot_name
 	slots        map[string]postgres.LSN
 	full         bool
 	keptAside    []disk // what SetAside renamed
-	incompleteOf string
+	incompleteOf string // what left it incomplete
 }
 
 // NewServer adds a server with an empty data directory.

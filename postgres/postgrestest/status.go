@@ -16,6 +16,7 @@ func (s *Server) Status(context.Context) postgres.Status {
 	st := postgres.Status{At: s.clock.Now(), Data: s.disk.data, State: postgres.StateStopped, Problem: s.lastWords}
 	if s.disk.data == postgres.DataValid {
 		st.SystemID, st.Standby, st.Control, st.ServerVersion = s.disk.systemID, s.disk.standby, s.control(), 150000
+		st.Backup = s.disk.backup
 	}
 	pm := s.pm
 	if pm == nil {

@@ -177,17 +177,26 @@ func (s *Server) Promote(_ context.Context, notAfter clock.Instant) error {
 	return nil
 }
 
-// Follow makes a standby follow up. It never has to restart it.
-func (s *Server) Follow(_ context.Context, up postgres.Upstream) (restarted bool, err error) {
+// Follow makes a standby follow up. It restarts one that a Recover left behind
+// whose caller was killed: no reload makes that follow anybody.
+func (s *Server) Follow(ctx context.Context, up postgres.Upstream) (restarted bool, err error) {
 	s.net.lock()
-	defer s.net.mu.Unlock()
 	if s.pm == nil || !s.pm.recovery {
+		s.net.mu.Unlock()
 		return false, errors.New("postgrestest: follow: no standby runs")
 	}
-	s.disk.upstream = up
-	s.pm.receiver = nil
-	s.connect()
-	return false, nil
+	if alone := s.pm.alone; !alone {
+		s.disk.upstream = up
+		s.pm.receiver = nil
+		s.connect()
+		s.net.mu.Unlock()
+		return false, nil
+	}
+	s.net.mu.Unlock()
+	if err := s.Stop(ctx, postgres.Stop{Mode: postgres.StopFast}); err != nil {
+		return true, err
+	}
+	return true, s.StartStandby(ctx, up)
 }
 
 // Nudge makes a standby without a WAL receiver try again at once.

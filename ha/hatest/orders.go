@@ -1,0 +1,64 @@
+package hatest
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/ha"
+)
+
+// Restart asks a node's agent to restart its server in place.
+func (c *Cluster) Restart(name string) {
+	c.order(name, "restart", func(ctx context.Context, a *ha.Agent) { _ = a.Restart(ctx) })
+}
+
+// Reinitialize asks a node's agent to make its replica's data anew.
+func (c *Cluster) Reinitialize(name string) {
+	c.order(name, "reinitialize", func(ctx context.Context, a *ha.Agent) { _ = a.Reinitialize(ctx, false, false) })
+}
+
+// Shutdown tells a node's agent to hand over, stop its server and end, as its
+// service manager does.
+func (c *Cluster) Shutdown(name string) {
+	c.order(name, "shutdown", func(_ context.Context, a *ha.Agent) { a.Shutdown() })
+}
+
+// order lets an operator ask something of a node's agent. What becomes of it is in
+// the agent's log.
+func (c *Cluster) order(name, what string, do func(context.Context, *ha.Agent)) {
+	n := c.node(name)
+	if p := n.process; p != nil {
+		c.world.logf("%s %s asked for", name, what)
+		p.deliver(func() {
+			agent := n.agent
+			p.serving.Go(func() { do(p.ctx, agent) })
+		})
+	}
+}
+
+// Configure replaces the dynamic configuration, as regentctl does.
+func (c *Cluster) Configure(config map[string]any) error {
+	c.world.logf("configuration %v", config)
+	settings, _, err := ha.ParseSettings(config, ha.ShortFloors())
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(config)
+	if err == nil {
+		_, err = c.store.admin.Put(noWait, dcs.Write{Key: dcs.ConfigKey, Value: text, Prev: dcs.Any})
+	}
+	if err == nil {
+		c.opts.settings = settings
+	}
+	return err
+}
+
+// Switchover asks for one, as regentctl does; an empty to leaves the choice.
+func (c *Cluster) Switchover(from, to string) error {
+	value, err := dcs.Failover{Leader: from, Candidate: to}.MarshalJSON()
+	if err == nil {
+		_, err = c.store.admin.Put(noWait, dcs.Write{Key: dcs.FailoverKey, Value: value, Prev: dcs.Any})
+	}
+	return err
+}
