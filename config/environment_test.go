@@ -39,7 +39,7 @@ func TestEnvironmentGoesOverFile(t *testing.T) {
 	check(map[string]any{"dc": "north"}, c.Log.StaticFields)
 	check(true, c.Ctl.Insecure)
 	check(map[string]string{"pg_rewind": "rewind15"}, c.PostgreSQL.BinNames)
-	check(postgres.Credentials{Username: "replicator", Password: "no", Options: map[string]string{"sslmode": "require"}}, s.PostgreSQL.Replication)
+	check(postgres.Credentials{Username: "replicator", Password: "no", Setting: "postgresql.authentication.replication", Options: map[string]string{"sslmode": "require"}}, s.PostgreSQL.Replication)
 	check("boss", s.PostgreSQL.Superuser.Username)
 	var lines []string
 	for _, w := range warnings {

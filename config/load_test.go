@@ -59,10 +59,10 @@ func TestEffectiveOfWholeFile(t *testing.T) {
 	}
 	want := postgres.Settings{
 		Listen: "0.0.0.0,::1:5432", ConnectAddress: "10.20.0.11:5432",
-		Superuser: postgres.Credentials{Username: "postgres", Password: "super secret",
+		Superuser: postgres.Credentials{Username: "postgres", Password: "super secret", Setting: "postgresql.authentication.superuser",
 			Options: map[string]string{"sslmode": "verify-full", "sslrootcert": "/etc/regent/ca.crt"}},
-		Replication:   postgres.Credentials{Username: "replicator", Password: "012345"},
-		Rewind:        postgres.Credentials{Username: "rewinder", Password: "rewind secret"},
+		Replication:   postgres.Credentials{Username: "replicator", Password: "012345", Setting: "postgresql.authentication.replication"},
+		Rewind:        postgres.Credentials{Username: "rewinder", Password: "rewind secret", Setting: "postgresql.authentication.rewind"},
 		UseUnixSocket: true,
 		Parameters: map[string]string{
 			"cluster_name": "orders", "listen_addresses": "0.0.0.0,::1", "port": "5432",
@@ -133,7 +133,7 @@ postgresql:
 		s.PostgreSQL.PostBootstrap, s.PostgreSQL.CloneMethods, s.Cluster.Slots,
 	}
 	want := []any{
-		"two", Auth{"admin", "a:b"}, postgres.Credentials{Username: "r", Password: "p"}, "s", "w", "/bin/true",
+		"two", Auth{"admin", "a:b"}, postgres.Credentials{Username: "r", Password: "p", Setting: "postgresql.authentication.replication"}, "s", "w", "/bin/true",
 		[]postgres.Method{{Name: "restore", Command: "restore", NoLeader: true, Args: []string{"--fast=true", "--threads=4"}}, {Name: "basebackup"}},
 		map[string]any{"a": nil},
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
@@ -50,10 +51,14 @@ func OpenDCS(ctx context.Context, c *Config, name string, clk clock.Clock, logge
 }
 
 // StoreSetting names the setting that an error of the store is about: who logs
-// in, or where its servers are.
+// in, or where its servers are, and which those are.
 func (c *Config) StoreSetting(err error) string {
 	if etcd.IsLoginRefused(err) {
 		return c.Store.Kind + ".username, " + c.Store.Kind + ".password"
 	}
-	return c.Store.Kind
+	where := c.Store.Etcd3.Endpoints
+	if srv := c.Store.Etcd3.SRV; srv != "" {
+		where = []string{srv}
+	}
+	return fmt.Sprintf("%s: %s", c.Store.Kind, strings.Join(where, ", "))
 }
