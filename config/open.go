@@ -48,3 +48,12 @@ func OpenDCS(ctx context.Context, c *Config, name string, clk clock.Clock, logge
 	}
 	return etcd.Open(o)
 }
+
+// StoreSetting names the setting that an error of the store is about: who logs
+// in, or where its servers are.
+func (c *Config) StoreSetting(err error) string {
+	if etcd.IsLoginRefused(err) {
+		return c.Store.Kind + ".username, " + c.Store.Kind + ".password"
+	}
+	return c.Store.Kind
+}

@@ -167,7 +167,7 @@ var connectionOptions = []string{
 
 func (s *section) account(name string) postgres.Credentials {
 	sub := s.sub(name)
-	c := postgres.Credentials{Username: sub.text("username", ""), Password: sub.secret("password").Reveal()}
+	c := postgres.Credentials{Username: sub.text("username", ""), Password: sub.secret("password").Reveal(), Setting: sub.path}
 	if c.Username == "" && c.Password != "" {
 		sub.bad("username", "missing: password needs it")
 	}

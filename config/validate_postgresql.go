@@ -15,11 +15,27 @@ import (
 // checkPrograms looks for PostgreSQL's programs and compares their version with
 // the data directory.
 func (c *Config) checkPrograms(ctx context.Context, useRewind bool, r *report) {
+	c.checkData(ctx, c.findPrograms(useRewind, r), r)
+}
+
+// CheckPrograms returns an InvalidError if PostgreSQL's programs aren't where
+// the configuration says: nothing can be started then, nor told of the data
+// directory.
+func (c *Config) CheckPrograms(useRewind bool) error {
+	r := &report{}
+	c.findPrograms(useRewind, r)
+	if len(r.problems) == 0 {
+		return nil
+	}
+	return InvalidError(inOrder(r.problems))
+}
+
+// findPrograms returns the path of the server's.
+func (c *Config) findPrograms(useRewind bool, r *report) (server string) {
 	needed := []string{"postgres", "initdb", "pg_controldata", "pg_basebackup"}
 	if useRewind {
 		needed = append(needed, "pg_rewind")
 	}
-	var server string
 	for _, program := range needed {
 		path, err := exec.LookPath(c.program(program))
 		if err != nil {
@@ -30,7 +46,7 @@ func (c *Config) checkPrograms(ctx context.Context, useRewind bool, r *report) {
 			server = path
 		}
 	}
-	c.checkData(ctx, server, r)
+	return server
 }
 
 // lookupReason is the part of an error of exec.LookPath that says why.

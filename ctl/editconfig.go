@@ -47,7 +47,7 @@ func (p *program) editConfigCommand() *cobra.Command {
 func (s *session) edit(ctx context.Context, e edit) error {
 	before := s.view.Config
 	if before.Values == nil {
-		return fmt.Errorf("The config key does not exist in the cluster %s", s.name) //nolint:staticcheck // the text is patronictl's
+		return wording("The config key does not exist in the cluster %s", s.name)
 	}
 	after, err := s.edited(ctx, e, before.Values)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *session) edit(ctx context.Context, e edit) error {
 	_, err = s.store.PutConfig(ctx, after, before.Version)
 	switch {
 	case errors.Is(err, dcs.ErrConflict):
-		return errors.New("Config modification aborted due to concurrent changes") //nolint:staticcheck // the text is patronictl's
+		return wording("Config modification aborted due to concurrent changes")
 	case err != nil:
 		return err
 	}
@@ -140,11 +140,11 @@ func (s *session) edited(ctx context.Context, e edit, values map[string]any) (ma
 func setPair(values map[string]any, pair string, below []string) (map[string]any, error) {
 	key, text, ok := strings.Cut(pair, "=")
 	if !ok || strings.TrimSpace(key) == "" {
-		return nil, fmt.Errorf("Invalid parameter setting %s", pair) //nolint:staticcheck // the text is patronictl's
+		return nil, wording("Invalid parameter setting %s", pair)
 	}
 	var value any
 	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
-		return nil, fmt.Errorf("Invalid parameter setting %s", pair) //nolint:staticcheck // the text is patronictl's
+		return nil, wording("Invalid parameter setting %s", pair)
 	}
 	path := append(below, strings.Split(strings.TrimSpace(key), ".")...)
 	return setPath(values, path, value, nil), nil

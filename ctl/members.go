@@ -62,7 +62,7 @@ func (s *session) wanted(ctx context.Context, q choice, names []string) ([]strin
 			if role == "" {
 				role = "any"
 			}
-			return nil, fmt.Errorf("No '%s' among provided members", role) //nolint:staticcheck // the text is patronictl's
+			return nil, wording("No '%s' among provided members", role)
 		}
 		return fit, nil
 	}

@@ -124,6 +124,9 @@ var (
 	errAborted = errors.New("aborted")
 )
 
+// wording is an error in patronictl's words, which begin with a capital.
+func wording(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
 // command makes one whose errors are failures.
 func command(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{

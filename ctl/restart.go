@@ -2,7 +2,6 @@ package ctl
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net/http"
 
@@ -69,7 +68,7 @@ func (p *program) restart(ctx context.Context, cluster string, q restart) error 
 		}
 	}
 	if when != "" && s.settings().Pause {
-		return errors.New("Can't schedule restart in the paused state") //nolint:staticcheck // the text is patronictl's
+		return wording("Can't schedule restart in the paused state")
 	}
 	return s.restartAll(ctx, q, s.pick(q, members, when), when)
 }

@@ -1,7 +1,6 @@
 package ctl
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/regent-ha/regent/dcs"
@@ -21,7 +20,7 @@ func (p *program) parseSchedule(text string) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("Unable to parse scheduled timestamp (%s). It should be in an unambiguous format (e.g. ISO 8601)", text) //nolint:staticcheck // the text is patronictl's
+	return time.Time{}, wording("Unable to parse scheduled timestamp (%s). It should be in an unambiguous format (e.g. ISO 8601)", text)
 }
 
 // nextHour is an example of a time that can be typed.

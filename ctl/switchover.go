@@ -76,7 +76,7 @@ func (s *session) chooseLeader(ctx context.Context, q *succession) error {
 	}
 	leader := s.view.LeaderName()
 	if leader == "" {
-		return errors.New("This cluster has no leader") //nolint:staticcheck // the text is patronictl's
+		return wording("This cluster has no leader")
 	}
 	if q.leader == "" {
 		q.leader = leader
@@ -92,7 +92,7 @@ func (s *session) chooseLeader(ctx context.Context, q *succession) error {
 		}
 	}
 	if q.leader != leader {
-		return fmt.Errorf("Member %s is not the leader of cluster %s", q.leader, s.name) //nolint:staticcheck // the text is patronictl's
+		return wording("Member %s is not the leader of cluster %s", q.leader, s.name)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (s *session) chooseCandidate(ctx context.Context, q *succession) error {
 		}
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("No candidates found to %s to", q.action) //nolint:staticcheck // the text is patronictl's
+		return wording("No candidates found to %s to", q.action)
 	}
 	if q.candidate == "" && !q.force {
 		var err error
@@ -115,13 +115,13 @@ func (s *session) chooseCandidate(ctx context.Context, q *succession) error {
 	}
 	switch {
 	case q.candidate == "" && q.action == "failover":
-		return errors.New("Failover could be performed only to a specific candidate") //nolint:staticcheck // the text is patronictl's
+		return wording("Failover could be performed only to a specific candidate")
 	case q.candidate == "":
 		return nil
 	case q.candidate == s.view.LeaderName():
-		return fmt.Errorf("Member %s is already the leader of cluster %s", q.candidate, s.name) //nolint:staticcheck // the text is patronictl's
+		return wording("Member %s is already the leader of cluster %s", q.candidate, s.name)
 	case !slices.Contains(names, q.candidate):
-		return fmt.Errorf("Member %s does not exist in cluster %s or is tagged as nofailover", q.candidate, s.name) //nolint:staticcheck // the text is patronictl's
+		return wording("Member %s does not exist in cluster %s or is tagged as nofailover", q.candidate, s.name)
 	}
 	return s.confirmAsynchronous(ctx, q)
 }
@@ -133,7 +133,7 @@ func (s *session) confirmAsynchronous(ctx context.Context, q *succession) error 
 	}
 	sure, err := s.confirm(ctx, fmt.Sprintf("Are you sure you want to failover to the asynchronous node %s?", q.candidate))
 	if err == nil && !sure {
-		err = errors.New("Aborting failover") //nolint:staticcheck // the text is patronictl's
+		err = wording("Aborting failover")
 	}
 	return err
 }
@@ -153,7 +153,7 @@ func (s *session) chooseTime(ctx context.Context, q *succession) error {
 		return err
 	}
 	if !q.at.IsZero() && s.settings().Pause {
-		return errors.New("Can't schedule switchover in the paused state") //nolint:staticcheck // the text is patronictl's
+		return wording("Can't schedule switchover in the paused state")
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func (n *node) record(a Arm, change func(*Record)) {
 }
 
 func TestAdoptedServerHasTheDeadlineOfTheLeaseFile(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	pid := n.byHand()
 	n.answers(false)
@@ -51,6 +52,7 @@ func TestAdoptedServerHasTheDeadlineOfTheLeaseFile(t *testing.T) {
 }
 
 func TestAdoptedServerThatIsDueDiesAtOnce(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	n.byHand()
 	n.answers(false)
@@ -63,6 +65,7 @@ func TestAdoptedServerThatIsDueDiesAtOnce(t *testing.T) {
 }
 
 func TestLeaseFileThatProvesNothing(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*Record){
 		"another boot":      func(r *Record) { r.BootID = "0c1d3b52-0000-0000-0000-000000000000" },
 		"another machine":   func(r *Record) { r.Machine += "0" },
@@ -70,6 +73,7 @@ func TestLeaseFileThatProvesNothing(t *testing.T) {
 		"another system":    func(r *Record) { r.SystemID += "1" },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNode(t)
 			n.RetryTimeout = 2 * time.Second
 			pid := n.byHand()
@@ -89,6 +93,7 @@ func TestLeaseFileThatProvesNothing(t *testing.T) {
 }
 
 func TestAdoptedServerThatIsHeldLives(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	n.RetryTimeout = 2 * time.Second
 	n.byHand()
@@ -111,6 +116,7 @@ func TestAdoptedServerThatIsHeldLives(t *testing.T) {
 // Agent and guard die together; the server hangs, so that the kernel's SIGINT
 // doesn't end it.
 func TestGuardAndAgentKilledTogether(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	first, said := n.agent(nil)
 	if said != "ok" {

@@ -13,11 +13,17 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Connect makes the caller the agent of the data directory's guard. It takes
 // over the guard that runs, or starts one; there are never two. It is refused
 // (RefusedBusy) while another agent that lives has it.
+//
+// A guard that lives and can't be talked to (it is frozen, or its socket was
+// removed a moment ago) is waited for until ctx ends; the error names it then.
+// A wait of more than three seconds is logged, once.
 func Connect(ctx context.Context, o Options) (*Guard, error) {
 	o = o.withDefaults()
 	if err := o.Validate(); err != nil {
@@ -27,32 +33,66 @@ func Connect(ctx context.Context, o Options) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.make(); err != nil {
-		return nil, fmt.Errorf("fence: %w", err)
-	}
-	hello := request{Verb: verbHello, Protocol: protocolVersion, Kill: o.OnFenced == OnFencedKill}
-	var child int
-	var before error // why an earlier round came to nothing
-	for rest := 20 * time.Millisecond; ; rest = min(2*rest, time.Second) {
-		g, err := dial(ctx, p, hello)
-		if err == nil {
-			g.child.Store(int64(child))
+	c := &connecting{Options: o, place: p}
+	defer c.wait.begin(o.Logger, o.DataDir)()
+	for {
+		g, again, err := c.try(ctx)
+		if again {
+			err = c.wait.rests(ctx, err)
+		}
+		switch {
+		case err != nil:
+			return nil, wrap("connect to the guard", c.wait.over(ctx, err))
+		case g != nil:
 			return g, nil
 		}
-		if !noGuard(err) {
-			return nil, wrap("connect to the guard", after(before, err))
-		}
-		// One that is being started by another holds the lock and has no socket
-		// yet, and one that ends has no socket any more: then this fails, and the
-		// next round finds out.
-		child, err = startGuard(ctx, o, p)
-		if errors.Is(err, errLocked) {
-			before, err = err, pause(ctx, rest)
-		}
-		if err != nil {
-			return nil, wrap("start the guard", after(before, err))
-		}
 	}
+}
+
+// connecting is a Connect under way.
+type connecting struct {
+	Options
+	place place
+	child int // the guard that was started for it last
+	wait  patience
+}
+
+// try talks to the guard, or else starts one and talks to that. It says whether
+// trying again may help.
+func (c *connecting) try(ctx context.Context) (g *Guard, again bool, err error) {
+	if err := c.place.make(); err != nil {
+		return nil, false, err
+	}
+	if g, err = c.dial(ctx); !noGuard(err) {
+		return g, false, err
+	}
+	// One that is being started by another holds the lock and has no socket
+	// yet, and one that ends has no socket any more: then this fails, and the
+	// next try finds out.
+	child, err := startGuard(ctx, c.Options, c.place)
+	if err != nil {
+		return nil, errors.Is(err, errLocked), err
+	}
+	if c.child != 0 {
+		unix.Wait4(c.child, nil, unix.WNOHANG, nil) // it gave the lock up
+	}
+	c.child = child
+	g, err = c.dial(ctx)
+	return g, noGuard(err), err
+}
+
+func (c *connecting) dial(ctx context.Context) (*Guard, error) {
+	conn, guard, err := listener(ctx, c.place)
+	if err != nil {
+		return nil, err
+	}
+	c.wait.waits(fmt.Errorf("the guard with pid %d doesn't answer", guard))
+	g, err := greet(ctx, conn, request{Verb: verbHello, Protocol: protocolVersion, Kill: c.OnFenced == OnFencedKill})
+	if err != nil {
+		return nil, err
+	}
+	g.child.Store(int64(c.child))
+	return g, nil
 }
 
 // ReadState asks the guard of the data directory without becoming its agent.
@@ -74,39 +114,38 @@ func ReadState(ctx context.Context, o Options) (State, error) {
 }
 
 // errLocked says that a guard lives that can't be talked to now.
-var errLocked = errors.New("another guard holds the data directory")
+var errLocked = errors.New("it isn't at its socket, and another can't start")
 
 func noGuard(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, ErrLost)
 }
 
-// after is err, and what had gone wrong before if something had.
-func after(before, err error) error {
-	if before == nil {
-		return err
-	}
-	return fmt.Errorf("%w; then: %w", before, err)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
-}
-
 func dial(ctx context.Context, p place, hello request) (*Guard, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", p.socket())
+	conn, _, err := listener(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{conn: conn.(*net.UnixConn), lost: make(chan struct{}), waiting: map[uint64]chan response{}}
-	if cred, err := peerOf(g.conn); err != nil || int(cred.Uid) != os.Geteuid() {
-		conn.Close()
-		return nil, fmt.Errorf("the socket %s is user %d's, not ours: %w", p.socket(), cred.Uid, fs.ErrPermission)
+	return greet(ctx, conn, hello)
+}
+
+// listener connects to whoever listens, and says who that is.
+func listener(ctx context.Context, p place) (conn *net.UnixConn, pid int, err error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "unix", p.socket())
+	if err != nil {
+		return nil, 0, err
 	}
+	conn = c.(*net.UnixConn)
+	cred, err := peerOf(conn)
+	if err != nil || int(cred.Uid) != os.Geteuid() {
+		conn.Close()
+		return nil, 0, fmt.Errorf("the socket %s is user %d's, not ours: %w", p.socket(), cred.Uid, fs.ErrPermission)
+	}
+	return conn, int(cred.Pid), nil
+}
+
+// greet asks to be listened to.
+func greet(ctx context.Context, conn *net.UnixConn, hello request) (*Guard, error) {
+	g := &Guard{conn: conn, lost: make(chan struct{}), waiting: map[uint64]chan response{}}
 	go g.read()
 	if _, err := g.call(ctx, hello); err != nil {
 		conn.Close()
@@ -167,8 +206,8 @@ func awaitReady(ctx context.Context, r *os.File) error {
 	switch said := strings.TrimSpace(string(text)); {
 	case said == readyWord:
 		return nil
-	case strings.Contains(said, "another guard holds"):
-		return fmt.Errorf("%w (%s)", errLocked, said)
+	case strings.Contains(said, errHeld.Error()):
+		return fmt.Errorf("%w: %s", errLocked, said)
 	case said != "":
 		return errors.New(said)
 	case ctx.Err() != nil:

@@ -111,6 +111,8 @@ func (c *Core) take(now clock.Instant, e Event) []Effect {
 		return c.look(e.Server)
 	case Killed:
 		return c.killed()
+	case Moved:
+		return c.move(e.Latch)
 	case Ending:
 		c.ending = true
 		return []Effect{Interrupt{}}
@@ -264,6 +266,22 @@ func (c *Core) usedUp(n uint64) []Effect {
 
 func refuse(r Reason, format string, args ...any) []Effect {
 	return []Effect{Refuse{RefusedError{Reason: r, Detail: fmt.Sprintf(format, args...)}}}
+}
+
+// move writes the latch where the next guard will look. What another guard
+// fired on in the meantime counts on: nothing that it forbade is allowed here.
+func (c *Core) move(l Latch) []Effect {
+	c.number = max(c.number, l.Number)
+	for _, grant := range slices.Backward(l.Spent) {
+		c.spent.add(grant)
+	}
+	if c.runs() == None && l.Fenced != "" {
+		c.fenced = l.Fenced
+	}
+	if c.runs() == None && c.arm.Grant == "" && l.Fired {
+		c.fired = true
+	}
+	return []Effect{WriteLatch{c.latch()}}
 }
 
 // latch is what must outlive the guard.

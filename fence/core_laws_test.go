@@ -88,6 +88,8 @@ func (w *world) event() Event {
 			return AgentJoined{PID: pid, Kill: rapid.Bool().Draw(w.t, "kill")}
 		}
 		return AgentGone{PID: pid}
+	case 13:
+		return Moved{}
 	}
 	return Tick{}
 }

@@ -201,6 +201,23 @@ func TestCore(t *testing.T) {
 			{clock.Instant(15 + adoptedGrace), Tick{}, ""},
 			{clock.Instant(16 + adoptedGrace), Looked{Writable}, "kill latch(fired=true spent=B,A)"},
 		},
+		"the run directory was cleaned": {
+			{1, Started{Latch: fired}, ""},
+			{2, Moved{}, "latch(fired=true spent=B,A)"},
+			{3, arm(10, "C", 50, 60), "accept latch(fired=false spent=B,A)"},
+			{4, Moved{}, "latch(fired=false spent=B,A)"},
+		},
+		"another guard fired in a run directory that was made anew": {
+			{1, Started{}, ""},
+			{1, arm(1, "C", 50, 60), "accept"},
+			{2, Moved{fired}, "latch(fired=false spent=B,A)"},
+			{3, arm(9, "C", 60, 70), "refuse:number"},
+			{3, arm(10, "A", 60, 70), "refuse:spent"},
+			{3, arm(10, "C", 60, 70), "accept"},
+			{4, primary(10, 50), "refuse:fenced"},
+			{5, DisarmAsked{Number: 11, Server: None}, "accept"},
+			{6, Moved{fired}, "latch(fired=true spent=B,A)"},
+		},
 		"held deadlines wait": {
 			{1, Started{}, ""},
 			{1, arm(1, "A", 10, 20), "accept"},

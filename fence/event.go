@@ -54,6 +54,9 @@ type (
 	Killed struct{}
 	// Ending says that the guard was asked to stop the server and end.
 	Ending struct{}
+	// Moved says that the run directory was cleaned or made anew. Latch is what
+	// lies there, maybe of another guard that came and went.
+	Moved struct{ Latch Latch }
 	// Tick says only that time has passed, at Core.Next.
 	Tick struct{}
 )
@@ -71,6 +74,7 @@ func (Exited) event()      {}
 func (Looked) event()      {}
 func (Killed) event()      {}
 func (Ending) event()      {}
+func (Moved) event()       {}
 func (Tick) event()        {}
 
 // Effect is what a Core wants done, in the order given.

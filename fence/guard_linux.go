@@ -2,12 +2,10 @@ package fence
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 
@@ -36,10 +34,10 @@ type guard struct {
 	killer   *killer
 	scribe   *scribe
 	sessions *sessions
+	address  *address
 	dirs     dataDirLock
 
-	locks []*os.File
-	end   chan int
+	end chan int
 }
 
 // message is an event on its way to the core.
@@ -66,23 +64,15 @@ func openGuard(s settings) (*guard, error) {
 	g.killer = newKiller(g.scope, g.log, func() { g.inbox <- message{event: Killed{}} })
 	g.scribe = newScribe(s, g.log)
 	g.sessions = newSessions(g)
-	if err := g.lock(); err != nil {
+	g.address = &address{place: s.Place}
+	if err := g.address.lock(); err != nil {
 		return nil, err
 	}
-	if err := g.sessions.listen(s.Place.socket()); err != nil {
+	if err := g.dirs.follow(g.DataDir, g.scope); err != nil {
 		return nil, err
 	}
-	return g, os.WriteFile(s.Place.pid(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
-}
-
-// lock makes this the only guard of the data directory.
-func (g *guard) lock() error {
-	l, err := lockDir(string(g.Place))
-	if err != nil {
-		return fmt.Errorf("lock the run directory: %w", err)
-	}
-	g.locks = append(g.locks, l)
-	return g.dirs.follow(g.DataDir, g.scope)
+	_, err := g.address.listen()
+	return g, err
 }
 
 // run returns the exit code.
@@ -92,7 +82,8 @@ func (g *guard) run() int {
 	go g.launcher.run()
 	g.step(g.clock.Now(), message{event: g.found()})
 	go g.watch()
-	go g.sessions.serve()
+	go g.sessions.serve(g.address.listener)
+	go g.keepAddress()
 	var timer clock.Timer
 	var at clock.Instant
 	for {
@@ -116,7 +107,7 @@ func (g *guard) run() int {
 				g.step(g.clock.Now(), message{event: Ending{}})
 			}
 		case code := <-g.end:
-			os.Remove(g.Place.socket())
+			g.address.leave()
 			return code
 		}
 	}
@@ -135,13 +126,19 @@ type never struct{}
 func (never) C() <-chan struct{} { return nil }
 func (never) Stop()              {}
 
-// found looks around at the start.
-func (g *guard) found() Started {
+// latched is what the latch file says. One that can't be read says the worst.
+func (g *guard) latched() Latch {
 	latch, err := readLatch(g.Place.latch())
 	if err != nil {
 		g.log.Error("taking it that the guard had fired", "error", err)
 		latch.Fired = true
 	}
+	return latch
+}
+
+// found looks around at the start.
+func (g *guard) found() Started {
+	latch := g.latched()
 	server, err := g.looker.afresh()
 	if err != nil {
 		g.log.Error("looking for a running server", "error", err)

@@ -15,6 +15,7 @@ import (
 const late = time.Second
 
 func TestNoWriteIsAcknowledgedAfterKill(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	// No time for the fast shutdown: the kill alone must do.
@@ -35,6 +36,7 @@ func TestNoWriteIsAcknowledgedAfterKill(t *testing.T) {
 }
 
 func TestFastShutdownComesFirst(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	n.lives(g)
@@ -56,6 +58,7 @@ func TestFastShutdownComesFirst(t *testing.T) {
 }
 
 func TestLastNumberSetsTheDeadline(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	pid := n.lives(g)
@@ -82,6 +85,7 @@ func TestLastNumberSetsTheDeadline(t *testing.T) {
 }
 
 func TestFrozenGuardFiresWhenItThaws(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	n.lives(g)
@@ -127,6 +131,7 @@ func TestDeadGuardEndsTheServer(t *testing.T) {
 }
 
 func TestFireOutlivesTheGuard(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	n.lives(g)
@@ -152,6 +157,7 @@ func TestFireOutlivesTheGuard(t *testing.T) {
 
 // The one way back after a fence: as a standby, then a new grant, then a promotion.
 func TestWayBackAfterAFence(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	n.lives(g)
@@ -228,6 +234,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestDisarm(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	pid := n.lead(g, n.arm(1, "A", time.Minute, time.Minute))

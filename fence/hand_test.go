@@ -22,6 +22,7 @@ func fenced(t *testing.T) (*node, *Guard) {
 }
 
 func TestPrimaryByHandAfterAFenceIsKilled(t *testing.T) {
+	t.Parallel()
 	n, _ := fenced(t)
 	os.Remove(filepath.Join(n.DataDir, "standby.signal"))
 	pid := n.byHand()
@@ -31,6 +32,7 @@ func TestPrimaryByHandAfterAFenceIsKilled(t *testing.T) {
 }
 
 func TestStandbyByHandAfterAFenceLives(t *testing.T) {
+	t.Parallel()
 	n, _ := fenced(t)
 	pid := n.byHand()
 	n.answers(true)
@@ -44,6 +46,7 @@ func TestStandbyByHandAfterAFenceLives(t *testing.T) {
 }
 
 func TestPromotionByHandAfterAFenceIsKilled(t *testing.T) {
+	t.Parallel()
 	n, g := fenced(t)
 	pid, err := g.Launch(soon(t), n.command(0))
 	if err != nil {
@@ -62,6 +65,7 @@ func TestPromotionByHandAfterAFenceIsKilled(t *testing.T) {
 
 // Putting standby.signal under a server that runs doesn't make it a standby.
 func TestFileUnderARunningPrimaryIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	pid := n.byHand()
 	n.answers(false)
@@ -76,6 +80,7 @@ func TestFileUnderARunningPrimaryIsNotBelieved(t *testing.T) {
 // A guard that hasn't fired doesn't let a primary by hand be, either, and lets
 // initdb and a postgres that only tells a setting be.
 func TestNewLatchKillsServersOnly(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	if err := os.RemoveAll(n.DataDir); err != nil {
 		t.Fatal(err)
@@ -104,6 +109,7 @@ func TestNewLatchKillsServersOnly(t *testing.T) {
 
 // Whatever isn't postgres is left alone, whether the guard's descendant or not.
 func TestOthersAreLeftAlone(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	shell := exec.Command("/bin/sh", "-c", "sleep 1000; :")

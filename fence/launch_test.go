@@ -27,6 +27,7 @@ func (n *node) slow(c Command) (Command, string) {
 }
 
 func TestStartUnderWayIsKilled(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	a := n.arm(1, "A", 1500*time.Millisecond, 1500*time.Millisecond)
@@ -50,6 +51,7 @@ func TestStartUnderWayIsKilled(t *testing.T) {
 // The copy of the guard that is to become the server hangs before it does: the
 // log is a pipe that nobody reads.
 func TestFrozenBeforeExecIsKilled(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	a := n.arm(1, "A", 1500*time.Millisecond, 1500*time.Millisecond)
@@ -81,6 +83,7 @@ func TestFrozenBeforeExecIsKilled(t *testing.T) {
 
 // The server gets just what the command says.
 func TestServerInheritsNothing(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	pid := n.lead(g, n.arm(1, "A", time.Minute, time.Minute))
@@ -141,6 +144,7 @@ func maskHas(line string, sig syscall.Signal) bool {
 }
 
 func TestDirectoryMadeAnewIsFollowed(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	g := n.connect()
 	aside := n.DataDir + ".failed"

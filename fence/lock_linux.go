@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -86,6 +87,8 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
+var errHeld = errors.New("another guard holds")
+
 // lockDir locks a directory itself, for the guard. It keeps systemd-tmpfiles
 // away from the run directory, and on the data directory it is seen by guards
 // with another run directory. A file system that locks no directories (NFS)
@@ -97,8 +100,28 @@ func lockDir(path string) (*os.File, error) {
 	}
 	err = unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		d.Close()
-		return nil, fmt.Errorf("another guard holds %s", path)
+		defer d.Close()
+		if pid := lockHolder(d); pid > 0 {
+			return nil, fmt.Errorf("%w %s: pid %d", errHeld, path, pid)
+		}
+		return nil, fmt.Errorf("%w %s", errHeld, path)
 	}
 	return d, nil
+}
+
+// lockHolder is who has the lock on the file (proc_locks(5)), 0 if that can't be
+// told: on overlays the kernel knows it as another file.
+func lockHolder(f *os.File) (pid int) {
+	var st unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &st) != nil {
+		return 0
+	}
+	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
+	text, _ := os.ReadFile("/proc/locks")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 5 && fields[1] == "FLOCK" && fields[5] == file {
+			pid, _ = strconv.Atoi(fields[4])
+		}
+	}
+	return pid
 }

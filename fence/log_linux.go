@@ -16,8 +16,8 @@ func newLog(path string) *slog.Logger {
 	lines := make(chan []byte, 256)
 	go func() {
 		for line := range lines {
-			os.Stderr.Write(line)
 			rotate(path)
+			os.Stderr.Write(line)
 		}
 	}()
 	return slog.New(slog.NewTextHandler(writerTo(lines), nil))
@@ -33,13 +33,20 @@ func (w writerTo) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// rotate begins a new file, which stderr then is: what the runtime says of a
-// crash belongs there too.
+// rotate begins a new file if this one is full or was removed, and stderr is
+// that then: what the runtime says of a crash belongs there too.
 func rotate(path string) {
-	if st, err := os.Stderr.Stat(); err != nil || st.Size() < maxLog {
+	st, err := os.Stderr.Stat()
+	if err != nil {
 		return
 	}
-	os.Rename(path, path+".1")
+	named, err := os.Stat(path)
+	switch there := err == nil && os.SameFile(st, named); {
+	case there && st.Size() < maxLog:
+		return
+	case there:
+		os.Rename(path, path+".1")
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return

@@ -2,6 +2,7 @@ package fence
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -57,7 +58,9 @@ func guardMain(text string) int {
 	}
 	if err != nil {
 		fmt.Fprintln(ready, err)
-		fmt.Fprintln(os.Stderr, "guard:", err)
+		if !errors.Is(err, errHeld) { // who started us tries again and again
+			fmt.Fprintln(os.Stderr, "guard:", err)
+		}
 		return 1
 	}
 	lockMemory()

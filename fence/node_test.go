@@ -29,26 +29,34 @@ type node struct {
 	sys  clock.Clock
 }
 
-var initialised = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "template-")
-	if err != nil {
-		return "", err
-	}
-	data := filepath.Join(dir, "data")
-	out, err := exec.Command(filepath.Join(binDir, "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "-N", "--locale=C").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	return data, nil
-})
+var template struct {
+	once sync.Once
+	data string
+	err  error
+}
 
-var binDir string
+// initialised is a database to copy.
+func initialised(bin string) (string, error) {
+	template.once.Do(func() {
+		dir, err := os.MkdirTemp("", "template-")
+		if err != nil {
+			template.err = err
+			return
+		}
+		template.data = filepath.Join(dir, "data")
+		out, err := exec.Command(filepath.Join(bin, "initdb"), "-D", template.data, "-A", "trust", "-U", "postgres", "-N", "--locale=C", "--wal-segsize=1").CombinedOutput()
+		if err != nil {
+			template.err = fmt.Errorf("initdb: %w: %s", err, out)
+		}
+	})
+	return template.data, template.err
+}
 
 // newNode has a fresh database and no guard.
 func newNode(tb testing.TB) *node {
 	tb.Helper()
-	binDir = testenv.PostgresBin(tb)
-	template, err := initialised()
+	bin := testenv.PostgresBin(tb)
+	template, err := initialised(bin)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -56,7 +64,7 @@ func newNode(tb testing.TB) *node {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n := &node{TB: tb, bin: binDir, port: testenv.Port(tb), sys: clock.System(),
+	n := &node{TB: tb, bin: bin, port: testenv.Port(tb), sys: clock.System(),
 		Options: Options{DataDir: filepath.Join(dir, "data"), RunDir: filepath.Join(dir, "run"), RetryTimeout: 5 * time.Second}}
 	if out, err := exec.Command("cp", "-a", template, n.DataDir).CombinedOutput(); err != nil {
 		tb.Fatalf("copy the database: %v: %s", err, out)

@@ -28,7 +28,7 @@ var errGone = errors.New("no such process")
 // given back all it had and only waits to be counted.
 func readProcess(pid int) (process, error) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+	if vanished(err) {
 		return process{}, errGone
 	}
 	if err != nil {
@@ -68,8 +68,17 @@ func (p process) executable() string {
 // own, although it isn't a zombie yet.
 func (p process) exiting() bool {
 	_, err := os.Readlink("/proc/" + strconv.Itoa(p.pid) + "/exe")
-	return errors.Is(err, fs.ErrNotExist)
+	if errors.Is(err, unix.EACCES) {
+		// Older kernels say this of one that goes meanwhile, too.
+		_, err = readProcess(p.pid)
+		return errors.Is(err, errGone)
+	}
+	return vanished(err)
 }
+
+// vanished says whether a file of /proc couldn't be had because its process is
+// gone: none of that name, or it went between the look-up and the reading.
+func vanished(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) }
 
 // workingDir follows the kernel's own reference: no path is looked up, and a
 // directory that was renamed or removed is found. A network file system isn't

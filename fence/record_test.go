@@ -89,6 +89,7 @@ func TestLatchFile(t *testing.T) {
 
 // A latch that can't be read may say that the guard fired.
 func TestBrokenLatchFileIsAFire(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	p, err := n.place()
 	if err != nil {

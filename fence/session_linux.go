@@ -3,7 +3,6 @@ package fence
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"sync"
@@ -14,8 +13,7 @@ import (
 
 // sessions are the connections of agents.
 type sessions struct {
-	g        *guard
-	listener *net.UnixListener
+	g *guard
 
 	mu     sync.Mutex
 	agents map[int]*peer // by pid
@@ -29,23 +27,13 @@ type peer struct {
 
 func newSessions(g *guard) *sessions { return &sessions{g: g, agents: map[int]*peer{}} }
 
-// listen takes the socket's path; who else may have had it is dead, since we
-// hold the lock.
-func (s *sessions) listen(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("take the guard's socket: %w", err)
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return fmt.Errorf("take the guard's socket: %w", err)
-	}
-	s.listener = l
-	return os.Chmod(path, 0o600)
-}
-
-func (s *sessions) serve() {
+// serve takes connections until the listener is closed.
+func (s *sessions) serve(l *net.UnixListener) {
 	for {
-		conn, err := s.listener.AcceptUnix()
+		conn, err := l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
 		if err != nil {
 			s.g.log.Error("accept a connection", "error", err)
 			time.Sleep(100 * time.Millisecond) // out of descriptors, most likely

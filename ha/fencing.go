@@ -22,13 +22,19 @@ type fencing struct {
 	guard  Fence // nil: none
 	number uint64
 	lostAt clock.Instant
-	absent bool // automatic mode, and none can run here
+	absent bool   // automatic mode, and none can run here
+	said   string // what is wrong with the guard, as it was logged last
 	state  fence.State
 	never  chan struct{}
 }
 
-// callTimeout bounds a request to the guard, which has nothing slow to do.
-const callTimeout = time.Second
+const (
+	// callTimeout bounds a request to the guard, which has nothing slow to do.
+	callTimeout = time.Second
+	// connectTimeout bounds what one cycle spends on a guard that is gone. One
+	// starts well within it.
+	connectTimeout = 2 * time.Second
+)
 
 // launchTimeout bounds a start by the guard, until the fork.
 const launchTimeout = 5 * time.Second
@@ -100,21 +106,45 @@ func (f *fencing) look(ctx context.Context) guard {
 	f.mu.Unlock()
 	var err error
 	if g == nil {
-		err = f.connect(ctx)
+		err = f.reconnect(ctx)
 	} else {
 		err = f.refresh(ctx, g)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.say(err)
 	if err != nil && f.lostAt.IsZero() {
 		f.lostAt = f.agent.clock.Now()
-		f.agent.log.Warn("the guard does not answer", "error", err)
 	}
 	s := f.state
 	return guard{
 		Connected: err == nil, LostAt: f.lostAt, Spent: s.Spent, Number: s.Number,
 		Armed: s.Armed(), Latched: s.Fenced != "" || s.Fired, Killing: s.Killing,
 	}
+}
+
+// reconnect connects within a cycle. The next one goes on where it ended.
+func (f *fencing) reconnect(ctx context.Context) error {
+	ctx, cancel := clock.WithTimeout(ctx, f.agent.clock, connectTimeout)
+	defer cancel()
+	return f.connect(ctx)
+}
+
+// say logs what is wrong with the guard when that is news.
+func (f *fencing) say(err error) {
+	said := ""
+	if err != nil {
+		said = err.Error()
+	}
+	switch {
+	case said == f.said:
+		return
+	case err != nil:
+		f.agent.log.Warn("the guard does not answer", "error", err)
+	default:
+		f.agent.log.Info("the guard answers again")
+	}
+	f.said = said
 }
 
 func (f *fencing) refresh(ctx context.Context, g Fence) error {

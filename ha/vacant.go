@@ -78,6 +78,9 @@ func notReady(v view) decision {
 	if !v.Memory.Starts.Since.IsZero() && v.Now.Sub(v.Memory.Starts.Since) > time.Second {
 		poll = slowPoll
 	}
+	if s.State == postgres.StateUnknown && s.Problem != "" {
+		return say(v, "server/unknown", "PostgreSQL runs and does not answer: %s", s.Problem).within(v, slowPoll)
+	}
 	return say(v, "server/"+string(s.State), "PostgreSQL is %s", s.State).within(v, poll)
 }
 

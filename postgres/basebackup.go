@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // stagingPrefix begins the name of the folder inside the data directory that
@@ -44,7 +45,11 @@ func (s *Server) basebackup(ctx context.Context, from Upstream, progress func(Pr
 			}
 		},
 	}
-	if err := errors.Join(j.run(ctx), l.close()); err != nil {
+	err = errors.Join(j.run(ctx), l.close())
+	switch {
+	case err != nil && strings.Contains(err.Error(), "authentication failed for user"):
+		return settings.Replication.blame(err)
+	case err != nil:
 		return err
 	}
 	return s.moveUp(staging)

@@ -20,6 +20,7 @@ type look struct {
 	version   int // the directory's major version; 0: unknown
 	leftovers int // processes of a postmaster that died
 	problems  []string
+	full      string // says which disk is full
 }
 
 // flight is a look under way.
@@ -90,6 +91,7 @@ func (s *Server) lookNow() look {
 	if l.control, err = s.readControl(ctx); err != nil {
 		l.problems = append(l.problems, strings.TrimPrefix(oneLine(err), "postgres: "))
 	}
+	l.full = s.fullDisks(l.control)
 	if l.pm == nil {
 		if left, err := s.serverProcesses(); err == nil && len(left) > 0 {
 			l.leftovers = len(left)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,15 +31,9 @@ func (s *Server) Status(ctx context.Context) Status {
 	} else {
 		s.statusRunning(ctx, &st, l)
 	}
-	st.Problem = strings.Join(l.problems, "; ") + join(l.problems, st.Problem)
+	problems := append(slices.Clone(l.problems), st.Problem, l.full)
+	st.Problem = strings.Join(slices.DeleteFunc(problems, func(p string) bool { return p == "" }), "; ")
 	return st
-}
-
-func join(before []string, text string) string {
-	if len(before) > 0 && text != "" {
-		return "; " + text
-	}
-	return text
 }
 
 // statusStopped fills in what the control file tells of a server that is down.

@@ -29,7 +29,18 @@ func dialReplication(ctx context.Context, s Settings, cred Credentials, host str
 		return replication{}, err
 	}
 	conn, err := pgconn.ConnectConfig(ctx, &config.Config)
+	if isSQLState(err, invalidPassword, invalidAuthorization) {
+		err = cred.blame(err)
+	}
 	return replication{conn}, err
+}
+
+// blame names the setting that a server didn't accept.
+func (c Credentials) blame(err error) error {
+	if c.Setting == "" {
+		return err
+	}
+	return fmt.Errorf("%s is not accepted: %w", c.Setting, err)
 }
 
 func (r replication) close(ctx context.Context) { _ = r.conn.Close(ctx) }
@@ -125,10 +136,12 @@ func walData(message []byte) []byte {
 
 // SQLSTATEs that say something definite (PostgreSQL documentation, "Error Codes").
 const (
-	duplicateObject = "42710"
-	undefinedObject = "42704"
-	objectInUse     = "55006"
-	undefinedFile   = "58P01"
+	duplicateObject      = "42710"
+	undefinedObject      = "42704"
+	objectInUse          = "55006"
+	invalidPassword      = "28P01"
+	invalidAuthorization = "28000"
+	undefinedFile        = "58P01"
 )
 
 func isSQLState(err error, states ...string) bool {

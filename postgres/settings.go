@@ -78,6 +78,9 @@ type Credentials struct {
 	// TLS and others, by libpq's names: sslmode, sslcert, sslkey, sslpassword,
 	// sslrootcert, sslcrl, sslcrldir, gssencmode, channel_binding, sslnegotiation.
 	Options map[string]string
+	// Setting is what the user's configuration calls them, for the error when a
+	// server refuses them. May be empty.
+	Setting string
 }
 
 // Method is a way of our user's to make a data directory: a command.

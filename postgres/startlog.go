@@ -92,8 +92,12 @@ func (s *Server) lastWords() string {
 	case strings.Contains(text, "contains errors"): // of a configuration file, told before
 		severities = append(severities, "LOG:  ")
 	}
-	return lastMessages(text, severities)
+	return lastMessages(text, append(severities, portTaken))
 }
+
+// portTaken begins the message that tells why "could not create any TCP/IP
+// sockets", the last one, ended a start.
+const portTaken = "LOG:  could not bind"
 
 // collectorFile is the log file that the server's logging collector wrote last.
 func (s *Server) collectorFile() string {

@@ -75,9 +75,9 @@ func (q *restartRequest) set(name string, v any, report ha.Report) *refusal {
 			return refuse(http.StatusBadRequest, "PostgreSQL role should be either primary, standby_leader, or replica")
 		}
 	case "postgres_version":
-		n, err := parseVersion(fmt.Sprint(v))
-		if err != nil {
-			return refuse(http.StatusBadRequest, "%v", err)
+		n, ok := parseVersion(fmt.Sprint(v))
+		if !ok {
+			return refuse(http.StatusBadRequest, "Invalid PostgreSQL version format: X.Y or X.Y.Z is accepted: %v", v)
 		}
 		q.version = n
 	case "timeout":
@@ -162,24 +162,23 @@ func (s *Server) reinitialize(w http.ResponseWriter, r *http.Request) {
 
 // parseVersion reads a version of PostgreSQL, as 9.5.2 or 15.4, as a number like
 // server_version_num.
-func parseVersion(text string) (int, error) {
-	malformed := fmt.Errorf("Invalid PostgreSQL version format: X.Y or X.Y.Z is accepted: %s", text) //nolint:staticcheck // the text is a format
+func parseVersion(text string) (n int, ok bool) {
 	parts := strings.Split(text, ".")
 	numbers := make([]int, len(parts))
 	for i, part := range parts {
 		n, err := strconv.Atoi(part)
 		if err != nil || n < 0 || n > 99 && i > 0 || n > 9999 {
-			return 0, malformed
+			return 0, false
 		}
 		numbers[i] = n
 	}
 	switch {
 	case len(parts) == 2 && numbers[0] >= 10:
-		return numbers[0]*10000 + numbers[1], nil
+		return numbers[0]*10000 + numbers[1], true
 	case len(parts) == 2:
-		return numbers[0]*10000 + numbers[1]*100, nil
+		return numbers[0]*10000 + numbers[1]*100, true
 	case len(parts) == 3 && numbers[0] < 10:
-		return numbers[0]*10000 + numbers[1]*100 + numbers[2], nil
+		return numbers[0]*10000 + numbers[1]*100 + numbers[2], true
 	}
-	return 0, malformed
+	return 0, false
 }

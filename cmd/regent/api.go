@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -30,7 +32,13 @@ func newPeers(c *config.Config) (*rest.Client, error) {
 
 func newAPI(c *config.Config, agent *ha.Agent, peers ha.Peers, log *slog.Logger) (*rest.Server, error) {
 	r := c.RESTAPI
-	return rest.New(rest.Options{
+	switch {
+	case r.KeyFilePassword.Reveal() != "":
+		return nil, errors.New("restapi.keyfile_password isn't supported yet: give restapi.keyfile a key without a password that only PostgreSQL's user can read")
+	case r.Ciphers != "":
+		log.Warn("restapi.ciphers isn't supported yet: Go's own choice of ciphers is used")
+	}
+	server, err := rest.New(rest.Options{
 		Agent: agent, Peers: peers, Name: c.Name, Scope: c.Scope, Release: version,
 		Listen: r.Listen,
 		TLS:    rest.TLS{CertFile: r.CertFile, KeyFile: r.KeyFile, CAFile: r.CAFile, VerifyClient: r.VerifyClient},
@@ -40,6 +48,11 @@ func newAPI(c *config.Config, agent *ha.Agent, peers ha.Peers, log *slog.Logger)
 		Headers: r.ExtraHeaders, TLSHeaders: r.TLSExtraHeaders, ServerTokens: r.ServerTokens,
 		Logger: log,
 	})
+	var network *net.OpError
+	if errors.As(err, &network) {
+		return nil, fmt.Errorf("restapi.listen: %w", err)
+	}
+	return server, err
 }
 
 // nameTimeout bounds the question whether our name is taken.
@@ -52,7 +65,7 @@ func nameIsFree(ctx context.Context, c *config.Config, store dcs.DCS, peers *res
 	defer cancel()
 	cluster, err := dcs.NewClient(store, dcs.ClientOptions{}).Read(ctx)
 	if err != nil {
-		log.Warn("the store can't be read yet", "store", c.Store.Kind, "error", err)
+		log.Warn("the store can't be read yet", "setting", c.StoreSetting(err), "error", err)
 		return nil
 	}
 	m, ok := cluster.Member(c.Name)

@@ -87,6 +87,9 @@ func (d *daemon) run(ctx context.Context) error {
 	for _, w := range warnings {
 		d.log.Warn("configuration: " + w.String())
 	}
+	if err := c.CheckPrograms(effective.PostgreSQL.UseRewind); err != nil {
+		return err
+	}
 	store, err := config.OpenDCS(ctx, c, c.Name, clock.System(), d.log)
 	if err != nil {
 		return err

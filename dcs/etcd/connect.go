@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -53,11 +54,16 @@ type request func(ctx context.Context, client *clientv3.Client) error
 // may be carried out more than once.
 func (d *DCS) attempt(ctx context.Context, r request) error {
 	pause := 20 * time.Millisecond
+	var refused error // why the attempts before didn't work, which the end of ctx hides
 	for {
 		err := d.boundedly(ctx, r)
-		if err == nil || ctx.Err() != nil || d.client.Ctx().Err() != nil || !worthRetrying(err) {
+		switch {
+		case err != nil && ctx.Err() != nil && refused != nil:
+			return fmt.Errorf("%w; the attempt before: %v", err, refused)
+		case err == nil || ctx.Err() != nil || d.client.Ctx().Err() != nil || !worthRetrying(err):
 			return err
 		}
+		refused = err
 		select {
 		case <-ctx.Done():
 			return err

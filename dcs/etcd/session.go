@@ -96,6 +96,13 @@ func (s *session) login(ctx context.Context, client *clientv3.Client, refused st
 	return nil
 }
 
+// IsLoginRefused says whether err is the server's answer to a user name and a
+// password that it doesn't accept, or to none where it wants them.
+func IsLoginRefused(err error) bool {
+	err = rpctypes.Error(err)
+	return errors.Is(err, rpctypes.ErrAuthFailed) || errors.Is(err, rpctypes.ErrUserEmpty) || errors.Is(err, rpctypes.ErrPermissionDenied)
+}
+
 // isTokenRefused says that the request needs another token; its absence is
 // called an empty user name.
 func isTokenRefused(err error) bool {

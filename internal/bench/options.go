@@ -36,8 +36,8 @@ func (o Options) check() error {
 		return errors.New("bench: PostgresBin is missing: the folder with PostgreSQL's programs")
 	case o.Rounds < 1:
 		return fmt.Errorf("bench: Rounds is %d: at least 1", o.Rounds)
-	case len(o.Settings) == 0:
-		return errors.New("bench: Settings is missing: at least one ttl/loop_wait/retry_timeout")
+	case len(o.Settings) == 0 && o.Peer == "" && !o.Floor:
+		return errors.New("bench: there is nothing to measure: Settings, Peer or Floor")
 	}
 	for _, name := range o.Events {
 		if _, ok := eventNamed(name); !ok && name != startEvent {

@@ -95,15 +95,17 @@ func (o Options) print(s *sheet) {
 		names = append(names, system.Name)
 	}
 	var ratios []ratio
-	if o.Peer != "" {
-		peer := "patroni " + peerSettings.String()
-		for _, name := range names[:len(names)-1] {
+	if o.Peer != "" && len(o.Settings) > 0 {
+		peer := names[len(names)-1]
+		for _, name := range names[:len(o.Settings)] {
 			ratios = append(ratios, ratio{name + " / patroni", name, peer})
 		}
 	}
 	if o.Floor {
+		if len(names) > 0 {
+			ratios = append(ratios, ratio{names[0] + " / " + floorName, names[0], floorName})
+		}
 		names = append(names, floorName)
-		ratios = append(ratios, ratio{names[0] + " / " + floorName, names[0], floorName})
 	}
 	fmt.Fprintf(o.Out, "\nMedian (smallest–largest) of %d rounds; names are ttl/loop_wait/retry_timeout in seconds.\n\n", o.Rounds)
 	s.print(o.Out, names, ratios)

@@ -16,7 +16,7 @@ func (d *demo) check(ctx context.Context) error {
 	took, err := d.start(ctx)
 	defer d.stop()
 	if err != nil {
-		return d.keepLogs(err)
+		return d.keepLogs(ctx, err)
 	}
 	d.printf("%s: primary and two streaming standbys after %s\n\n", d.lab.Dir, seconds(took))
 	d.printf("%-30s %-8s %13s %7s %6s %14s  %s\n", "what happens", "primary", "no writes for", "acked", "lost", "two primaries", "whole again")
@@ -24,12 +24,12 @@ func (d *demo) check(ctx context.Context) error {
 	var broken []string
 	for _, s := range steps(d.lab.TTL()) {
 		if t.leader, err = d.settle(ctx, t); err != nil {
-			return d.keepLogs(err)
+			return d.keepLogs(ctx, err)
 		}
 		before := t.leader.Name
 		r := t.run(ctx, s)
 		if ctx.Err() != nil {
-			return errors.New("interrupted")
+			return errInterrupted
 		}
 		d.printf("%-30s %-8s %13s %7d %6d %14s  %s\n", s.name, before+" -> "+r.leader, seconds(r.gap), r.acked, r.lost, seconds(r.two), seconds(r.took))
 		for _, b := range r.broken() {
@@ -41,7 +41,7 @@ func (d *demo) check(ctx context.Context) error {
 		}
 	}
 	if len(broken) > 0 {
-		return d.keepLogs(fmt.Errorf("%d promises broken:\n  %s", len(broken), strings.Join(broken, "\n  ")))
+		return d.keepLogs(ctx, fmt.Errorf("%d promises broken:\n  %s", len(broken), strings.Join(broken, "\n  ")))
 	}
 	d.printf("\nAll as promised: never two primaries, and nothing lost but what a lost host had not replicated.\n")
 	return nil
@@ -57,8 +57,14 @@ func (d *demo) settle(ctx context.Context, t *tour) (leader *lab.Node, err error
 	return leader, err
 }
 
-// keepLogs leaves the directory where it is and says what to look at.
-func (d *demo) keepLogs(err error) error {
+var errInterrupted = errors.New("interrupted")
+
+// keepLogs leaves the directory where it is after a failure and says what to
+// look at.
+func (d *demo) keepLogs(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
 	d.lab.Keep()
 	return fmt.Errorf("%w\nThe logs are %s", err, filepath.Join(d.lab.Dir, "*", "regent.log"))
 }

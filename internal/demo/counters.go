@@ -26,7 +26,9 @@ func (c *counters) look(ctx context.Context, s state) {
 	client := h.Of("client")
 	recent := client.Since(now.Add(-2 * time.Second)).Acked()
 	c.acked, c.rate = client.Acked(), float64(recent)/2
-	c.gap = client.LongestGap(now.Add(-time.Minute), now)
+	if len(client) > 0 {
+		c.gap = client.LongestGap(max(now.Add(-time.Minute), client[0].Replied), now)
+	}
 	c.two = lab.TwoPrimaries(h.Overlaps())
 	if p := s.primary(); p != nil && s.whole() && p.timeline != c.timeline {
 		if lost, err := c.demo.lab.Lost(ctx, h); err == nil {

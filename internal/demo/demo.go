@@ -27,6 +27,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	l, err := lab.New(lab.Options{
 		Regent: self, Store: o.storeCommand(), PostgresBin: o.PostgresBin,
 		Dir: o.Dir, RemoveDir: o.Temporary, Output: os.Stderr,
+		LinkPeers: o.Check, // a lost host is silent then
+
 	})
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func (d *demo) live(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return d.keepLogs(err)
+		return d.keepLogs(ctx, err)
 	}
 	d.printf("A primary and two streaming standbys after %s\n", seconds(took))
 	s := &screen{out: d.options.Out, terminal: terminal(d.options.Out), lab: d.lab, hints: d.hints()}

@@ -90,9 +90,11 @@ func (s *screen) picture(now state, c *counters, gone map[string]time.Time) []st
 	for _, n := range now.nodes {
 		lines = append(lines, "  "+nodeLine(n, n.name == now.leader))
 	}
-	for name, since := range gone {
-		wait := (serviceManager - time.Since(since)).Round(time.Second)
-		lines = append(lines, fmt.Sprintf("  the agent of %s has ended; a service manager would start it again, here in %v", name, max(0, wait)))
+	for _, n := range now.nodes {
+		if since, ok := gone[n.name]; ok {
+			wait := (serviceManager - time.Since(since)).Round(time.Second)
+			lines = append(lines, fmt.Sprintf("  the agent of %s has ended; a service manager would start it again, here in %v", n.name, max(0, wait)))
+		}
 	}
 	lines = append(lines, "",
 		fmt.Sprintf("  a client writes a row every 5 ms: %d acknowledged, %.0f a second, longest gap of the last minute %s", c.acked, c.rate, seconds(c.gap)),

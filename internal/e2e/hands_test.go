@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/internal/lab"
 )
 
@@ -42,6 +45,28 @@ func (s *scene) generate(n *lab.Node, megabytes int) {
 	}
 }
 
+// removeWAL makes the leader remove the segment of WAL that it writes now.
+func (s *scene) removeWAL(leader *lab.Node) {
+	s.t.Helper()
+	var segment string
+	s.must(leader.Query(s.ctx, "select pg_walfile_name(pg_current_wal_lsn())", &segment))
+	for range 4 {
+		s.generate(leader, 1)
+		s.must(leader.Exec(s.ctx, "select pg_switch_wal()"))
+	}
+	s.until("the leader to remove "+segment, func(ctx context.Context) error {
+		if err := leader.Exec(ctx, "checkpoint"); err != nil {
+			return err
+		}
+		var there bool
+		err := leader.Query(ctx, "select exists (select from pg_ls_waldir() where name = '"+segment+"')", &there)
+		if err == nil && there {
+			err = errors.New("it is there")
+		}
+		return err
+	})
+}
+
 // caughtUp waits until the replica has received what the leader has now.
 func (s *scene) caughtUp(leader, replica *lab.Node) {
 	s.t.Helper()
@@ -70,4 +95,41 @@ func keptDirs(t *testing.T, n *lab.Node) int {
 		t.Fatal(err)
 	}
 	return len(kept)
+}
+
+// never looks for as long as that whether something happens that must not.
+func (s *scene) never(within time.Duration, what string, happens func(context.Context) bool) {
+	s.t.Helper()
+	for until := clock.System().Now().Add(within); clock.System().Now() < until; {
+		if happens(s.ctx) {
+			s.t.Fatalf("it came to %s", what)
+		}
+		s.pass(50 * time.Millisecond)
+	}
+}
+
+// pendingRestart waits until a member says that settings wait for a restart.
+func (s *scene) pendingRestart(n *lab.Node) {
+	s.t.Helper()
+	s.until("a setting of "+n.Name+" to wait for a restart", func(ctx context.Context) error {
+		c, err := s.Cluster(ctx)
+		if err != nil {
+			return err
+		}
+		if m, _ := c.Member(n.Name); len(m.PendingRestart) == 0 {
+			return errors.New("none does")
+		}
+		return nil
+	})
+}
+
+// ends waits for the end of an agent.
+func (s *scene) ends(n *lab.Node) {
+	s.t.Helper()
+	s.until("the agent of "+n.Name+" to end", func(context.Context) error {
+		if pid := n.AgentPID(); pid != 0 {
+			return fmt.Errorf("process %d runs", pid)
+		}
+		return nil
+	})
 }

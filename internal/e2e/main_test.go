@@ -43,5 +43,5 @@ func withDaemon(run func() int) (int, error) {
 		return 0, fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}
 	os.Setenv(daemonVar, path)
-	return run(), nil
+	return withDisks(dir, run)
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -23,27 +24,83 @@ func (o *Object) Set(name string, value any) {
 }
 
 // MarshalJSON implements json.Marshaler.
-func (o *Object) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	buf.WriteByte('{')
+func (o *Object) MarshalJSON() ([]byte, error) { return Encode(o) }
+
+// Encode writes any value that encoding/json can.
+func Encode(value any) ([]byte, error) { return add(make([]byte, 0, 1024), value) }
+
+// add writes value behind out. What answers consist of goes straight there:
+// encoding/json would copy the text of every object once for each one around it.
+func add(out []byte, value any) ([]byte, error) {
+	switch v := value.(type) {
+	case nil:
+		return append(out, "null"...), nil
+	case bool:
+		return strconv.AppendBool(out, v), nil
+	case int:
+		return strconv.AppendInt(out, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(out, v, 10), nil
+	case uint64:
+		return strconv.AppendUint(out, v, 10), nil
+	case string:
+		if plain(v) {
+			return append(append(append(out, '"'), v...), '"'), nil
+		}
+	case *Object:
+		if v != nil {
+			return addObject(out, v)
+		}
+	case []*Object:
+		if v != nil {
+			return addObjects(out, v)
+		}
+	}
+	text, err := compact(value)
+	if err != nil {
+		return nil, err
+	}
+	return addSpaced(out, text), nil
+}
+
+func addObject(out []byte, o *Object) (_ []byte, err error) {
+	out = append(out, '{')
 	for i, name := range o.names {
 		if i > 0 {
-			buf.WriteByte(',')
+			out = append(out, ", "...)
 		}
-		value, err := compact(o.values[i])
-		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", name, err)
-		}
-		key, err := compact(name)
-		if err != nil {
+		if out, err = add(out, name); err != nil {
 			return nil, err
 		}
-		buf.Write(key)
-		buf.WriteByte(':')
-		buf.Write(value)
+		out = append(out, ": "...)
+		if out, err = add(out, o.values[i]); err != nil {
+			return nil, fmt.Errorf("encode %s: %w", name, err)
+		}
 	}
-	buf.WriteByte('}')
-	return buf.Bytes(), nil
+	return append(out, '}'), nil
+}
+
+func addObjects(out []byte, list []*Object) (_ []byte, err error) {
+	out = append(out, '[')
+	for i, o := range list {
+		if i > 0 {
+			out = append(out, ", "...)
+		}
+		if out, err = add(out, o); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, ']'), nil
+}
+
+// plain says whether text is written as it is.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func compact(value any) ([]byte, error) {
@@ -56,13 +113,8 @@ func compact(value any) ([]byte, error) {
 	return bytes.TrimRight(buf.Bytes(), "\n"), nil
 }
 
-// Encode writes any value that encoding/json can.
-func Encode(value any) ([]byte, error) {
-	text, err := compact(value)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, len(text)+len(text)/8)
+// addSpaced writes the compact JSON text behind out.
+func addSpaced(out, text []byte) []byte {
 	for inString, escaped := false, false; len(text) > 0; {
 		r, size := utf8.DecodeRune(text)
 		text = text[size:]
@@ -84,5 +136,5 @@ func Encode(value any) ([]byte, error) {
 		}
 		escaped = r == '\\' && !escaped
 	}
-	return out, nil
+	return out
 }

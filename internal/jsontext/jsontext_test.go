@@ -19,6 +19,19 @@ func TestObject(t *testing.T) {
 	if want := `{"z": 1, "a": [true, null, "x, y: \"z\""], "m": {"<\u00f6>": "&"}}`; err != nil || string(got) != want {
 		t.Errorf("%s, %v", got, err)
 	}
+	o.Set("n", []*Object{inner, nil})
+	o.Set("none", []*Object(nil))
+	o.Set("few", []*Object{})
+	o.Set("u", uint64(1<<63))
+	o.Set("f", false)
+	alone, err := Encode(o)
+	if want := string(got[:len(got)-1]) + `, "n": [{"<\u00f6>": "&"}, null], "none": null, "few": [], "u": 9223372036854775808, "f": false}`; err != nil || string(alone) != want {
+		t.Errorf("%s, %v", alone, err)
+	}
+	// Inside of something that encoding/json writes, it is written the same.
+	if within, err := Encode([]any{o}); err != nil || string(within) != "["+string(alone)+"]" {
+		t.Errorf("%s, %v", within, err)
+	}
 	if _, err := Encode(map[string]any{"x": make(chan int)}); err == nil {
 		t.Error("a channel was encoded")
 	}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/regent-ha/regent/internal/tcpproxy"
 )
 
 // Query asks the node's PostgreSQL itself, past any link, as superuser, within a
@@ -66,3 +68,7 @@ func (n *Node) Alive(pid int) bool {
 	r, ok := look(pid)
 	return ok && r.worksOn(n.Dir)
 }
+
+// CutSQL cuts off those who come to the node's PostgreSQL by its link, which
+// takes Options.LinkPeers. Rejoin ends it.
+func (n *Node) CutSQL() { n.sqlProxy.Cut(tcpproxy.Hang) }

@@ -42,24 +42,29 @@ func (h History) Of(writer string) History {
 	return slices.DeleteFunc(slices.Clone(h), func(w Write) bool { return w.Writer != writer })
 }
 
-// LongestGap is the longest time between two acknowledgements that overlaps the
-// time from from to to. What wasn't followed by an acknowledgement until to counts
-// until then.
+// LongestGap is the longest time between two acknowledgements that reaches into
+// the time from from to to. Where none came before, it counts from from; what
+// comes after to counts until to.
 func (h History) LongestGap(from, to clock.Instant) time.Duration {
 	var longest time.Duration
 	last := clock.Instant(0)
+	gap := func(until clock.Instant) {
+		if until <= from || last >= to {
+			return
+		}
+		begin := last
+		if begin.IsZero() {
+			begin = from
+		}
+		longest = max(longest, min(until, to).Sub(begin))
+	}
 	for _, w := range h {
-		if !w.Acked {
-			continue
+		if w.Acked {
+			gap(w.Replied)
+			last = w.Replied
 		}
-		if w.Replied > from && last < to && !last.IsZero() {
-			longest = max(longest, min(w.Replied, to).Sub(last))
-		}
-		last = w.Replied
 	}
-	if last < to && !last.IsZero() {
-		longest = max(longest, to.Sub(max(last, min(from, last))))
-	}
+	gap(to)
 	return longest
 }
 

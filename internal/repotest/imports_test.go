@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 
 	// Programs wire.
 	"cmd/regent": {"clock", "config", "dcs", "fence", "ha", "internal/demo", "internal/lab", "postgres", "rest",
-		"github.com/spf13/cobra"},
+		"github.com/spf13/cobra", "gopkg.in/natefinch/lumberjack.v2"},
 	"cmd/regentctl": {"ctl"},
 	"ctl": {"config", "dcs", "ha", "internal/jsontext", "rest",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"},

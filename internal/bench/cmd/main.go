@@ -32,7 +32,7 @@ func run() (int, error) {
 	var settings, events, peer string
 	flag.StringVar(&o.Regent, "regent", "", "path of the daemon, which others may run too")
 	flag.IntVar(&o.Rounds, "n", 3, "how often each event is measured")
-	flag.StringVar(&settings, "settings", "5/1/1", "ttl/loop_wait/retry_timeout of the daemon, several separated by commas")
+	flag.StringVar(&settings, "settings", "5/1/1", "ttl/loop_wait/retry_timeout of the daemon, several separated by commas; none: it isn't measured")
 	flag.StringVar(&events, "events", "", "only these, separated by commas: "+strings.Join(bench.EventNames(), ", "))
 	flag.StringVar(&peer, "peer", "", "patroni: measure it too")
 	flag.BoolVar(&o.Floor, "floor", false, "measure the same steps without any agent too")
@@ -49,7 +49,7 @@ func run() (int, error) {
 	if o.Etcd, err = exec.LookPath("etcd"); err != nil {
 		return 0, fmt.Errorf("no etcd found: apt-get install etcd-server")
 	}
-	for _, text := range strings.Split(settings, ",") {
+	for text := range strings.FieldsFuncSeq(settings, func(r rune) bool { return r == ',' }) {
 		s, err := bench.ParseSettings(text)
 		if err != nil {
 			return 0, err

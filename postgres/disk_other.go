@@ -1,0 +1,5 @@
+//go:build !linux
+
+package postgres
+
+func (s *Server) fullDisks(*Control) string { return "" }
