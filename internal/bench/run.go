@@ -40,7 +40,7 @@ func (o Options) trial(ctx context.Context, s *sheet, system system, round int) 
 		return err
 	}
 	fmt.Fprintf(o.Out, "round %d of %d, %s\n", round, o.Rounds, system.Name)
-	s.add(system.Name, "load average", amount(load))
+	s.add(system.Name, loadRow, amount(load))
 	l, err := o.newLab(system)
 	if err != nil {
 		return err

@@ -20,6 +20,9 @@ type value struct {
 func seconds(d time.Duration) value { return value{number: d.Seconds(), unit: "s"} }
 func amount(n float64) value        { return value{number: n} }
 
+// loadRow is about the machine, not about a system.
+const loadRow = "load average"
+
 // sheet collects figures: what was measured, of which system, how often.
 type sheet struct {
 	out  io.Writer // hears every figure as it comes
@@ -90,7 +93,7 @@ type ratio struct{ name, system, peer string }
 
 func (q ratio) of(r row) string {
 	ours, theirs := r.samples[q.system], r.samples[q.peer]
-	if len(ours) == 0 || len(theirs) == 0 || median(theirs) == 0 {
+	if len(ours) == 0 || len(theirs) == 0 || median(theirs) == 0 || r.name == loadRow {
 		return "–"
 	}
 	return fmt.Sprintf("%.2f", median(ours)/median(theirs))
