@@ -35,7 +35,9 @@
 //   - A script that runs a server of its own on the data directory (a custom
 //     bootstrap) does so under Hold: without an arm it would be killed.
 //   - A service manager that stops the agent leaves the guard alone
-//     (KillMode=process with systemd), and the run directory stays.
+//     (KillMode=process with systemd), and the run directory stays. A guard whose
+//     files there are removed puts its socket and its latch back within a second
+//     or so; the lease file is the agent's to write again.
 //
 // # What it does not promise
 //

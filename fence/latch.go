@@ -34,7 +34,7 @@ func readLatch(path string) (Latch, error) {
 }
 
 func (l Latch) write(path string) error {
-	if err := replaceJSON(path, l); err != nil {
+	if err := replaceJSON(path, l, syncAndClose); err != nil {
 		return fmt.Errorf("fence: write the latch: %w", err)
 	}
 	return nil

@@ -72,9 +72,11 @@ func (r Record) Proves(dataDir, member, systemID string) error {
 	return nil
 }
 
-// WriteRecord replaces the lease file at path. Only its owner can read it.
+// WriteRecord replaces the lease file at path. Only its owner can read it. It
+// doesn't wait for the disk: after a crash of the machine the file is of another
+// boot and proves nothing, and no renewal should hang on a disk that is busy.
 func WriteRecord(path string, r Record) error {
-	if err := replaceJSON(path, r); err != nil {
+	if err := replaceJSON(path, r, (*os.File).Close); err != nil {
 		return fmt.Errorf("fence: write the lease file: %w", err)
 	}
 	return nil
@@ -94,9 +96,9 @@ func ReadRecord(path string) (Record, error) {
 	return r, nil
 }
 
-// replaceJSON writes v beside path and renames it: a reader sees the old file or
-// the new one.
-func replaceJSON(path string, v any) (err error) {
+// replaceJSON writes v beside path, finishes that file and renames it: a reader
+// sees the old file or the new one.
+func replaceJSON(path string, v any, finish func(*os.File) error) (err error) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -111,11 +113,14 @@ func replaceJSON(path string, v any) (err error) {
 		}
 	}()
 	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, finish(f)); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
 }
+
+// syncAndClose finishes a file that a crash of the machine must not empty.
+func syncAndClose(f *os.File) error { return errors.Join(f.Sync(), f.Close()) }
 
 // machineID is systemd's, empty where there is none.
 func machineID() string {

@@ -99,7 +99,7 @@ func (a *Agent) put(ctx context.Context, w dcs.Write) error {
 func (a *Agent) logAction(ctx context.Context, act action, err error) {
 	level := slog.LevelInfo
 	switch act.(type) {
-	case touch, renew, ask, nudge, syncSlots, disarm:
+	case touch, renew, ask, askPledges, nudge, syncSlots, disarm:
 		level = slog.LevelDebug
 	}
 	kind := fmt.Sprintf("%T", act)

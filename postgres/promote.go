@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 
 	"github.com/regent-ha/regent/clock"
@@ -68,7 +69,9 @@ func (s *Server) requestPromotion(ctx context.Context, pm *postmaster, notAfter 
 	if now := s.clock.Now(); now.After(notAfter) {
 		return fmt.Errorf("it is %v too late", now.Sub(notAfter))
 	}
-	if err := s.writeSignal("promote"); err != nil {
+	// Not through to the disk: it is a request to this postmaster, whose answer is
+	// waited for.
+	if err := os.WriteFile(s.dataPath("promote"), nil, s.fileMode()); err != nil {
 		return err
 	}
 	if err := pm.signal(syscall.SIGUSR1); err != nil {

@@ -144,11 +144,11 @@ func (c *Cluster) settleRows() {
 // calm says whether everybody else streams from a leader, and nothing is wrong
 // with the data's way.
 func (c *Cluster) calm(leader *node) bool {
-	if c.world.time().Before(c.revoked) {
-		return false
+	if c.world.time().Before(c.revoked) || !leader.inner.Look().Running {
+		return false // the store was wiped, or its agent will end a postmaster that hangs by force
 	}
 	for _, n := range c.nodes {
-		if l := n.inner.Look(); n != leader && !l.Streaming {
+		if l := n.inner.Look(); n != leader && (!l.Streaming || n.frozen) {
 			return false
 		}
 	}

@@ -60,7 +60,15 @@ func (b *bare) copy(ctx context.Context, primary *bare) error {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return err
 	}
-	return b.run(ctx, "pg_basebackup", "-D", b.data, "-h", primary.dir, "-U", "postgres", "-X", "stream", "-c", "fast", "-R")
+	// A backup of an idle server may ask for WAL that isn't flushed yet, and fail.
+	const tries = 3
+	var err error
+	for range tries {
+		if err = b.run(ctx, "pg_basebackup", "-D", b.data, "-h", primary.dir, "-U", "postgres", "-X", "stream", "-c", "fast", "-R"); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func (b *bare) run(ctx context.Context, program string, args ...string) error {

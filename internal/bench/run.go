@@ -102,8 +102,10 @@ func (o Options) print(s *sheet) {
 		}
 	}
 	if o.Floor {
+		if len(names) > 0 {
+			ratios = append(ratios, ratio{names[0] + " / " + floorName, names[0], floorName})
+		}
 		names = append(names, floorName)
-		ratios = append(ratios, ratio{names[0] + " / " + floorName, names[0], floorName})
 	}
 	fmt.Fprintf(o.Out, "\nMedian (smallest–largest) of %d rounds; names are ttl/loop_wait/retry_timeout in seconds.\n\n", o.Rounds)
 	s.print(o.Out, names, ratios)
