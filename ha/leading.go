@@ -16,11 +16,18 @@ func leading(v view) decision {
 	}
 	docs := leaderDocuments(v, &d)
 	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off || keyLooksLost(v)
-	if urgent || !v.Now.Before(v.Term.Plan.Renew) {
+	if urgent || renewalDue(v) {
 		d.Actions = append([]action{renew{docs}}, d.Actions...)
 		return d.within(v, v.Settings.Timing().RenewEvery())
 	}
 	return d.at(v.Term.Plan.Renew)
+}
+
+// renewalDue says whether to renew in this cycle: a little early too, since the
+// last renewal was sent that much after its cycle began, and each would else take
+// a cycle and a read of its own.
+func renewalDue(v view) bool {
+	return !v.Now.Add(v.Settings.Timing().RenewEvery() / 10).Before(v.Term.Plan.Renew)
 }
 
 // keyLooksLost says whether the store, as it was read in this cycle, doesn't
