@@ -100,6 +100,7 @@ type Agent struct {
 	lostAt       clock.Instant
 	stale        bool // a hint says that the store may have news
 	seen         map[string]clock.Instant
+	known        map[string]dcs.Member // as last seen
 	history      []postgres.HistoryLine
 	historyOf    postgres.Timeline
 	dynamic      dcs.Version // of the configuration that is in force
@@ -172,6 +173,7 @@ func New(c Config) (*Agent, error) {
 		client:  dcs.NewClient(c.DCS, dcs.ClientOptions{Clock: c.Clock}),
 		wake:    make(chan struct{}, 1),
 		seen:    map[string]clock.Instant{},
+		known:   map[string]dcs.Member{},
 		failing: map[string]bool{},
 	}
 	a.office.init(a)

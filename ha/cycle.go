@@ -3,6 +3,9 @@ package ha
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
@@ -58,7 +61,7 @@ func (a *Agent) observe(ctx context.Context, read bool) view {
 	v.Pledged = a.pledged.look()
 	v.Pledges = a.pledges.look()
 	v.Request = a.requests.look()
-	v.Seen = a.seen
+	v.Seen, v.Known = a.seen, a.everKnown()
 	v.Memory = a.memory
 	return v
 }
@@ -78,7 +81,7 @@ func (a *Agent) read(ctx context.Context) store {
 	a.readAt, a.lostAt = cluster.Sent, 0
 	now := a.clock.Now()
 	for _, m := range cluster.Members {
-		a.seen[m.Name] = now
+		a.seen[m.Name], a.known[m.Name] = now, m
 	}
 	a.settle(cluster)
 	a.reconfigure(cluster)
@@ -92,6 +95,13 @@ func (a *Agent) settle(c dcs.Cluster) {
 		a.office.set(term{})
 		a.pledged.acquired(false)
 	}
+}
+
+// everKnown are all members that this agent has seen, by name.
+func (a *Agent) everKnown() []dcs.Member {
+	members := slices.Collect(maps.Values(a.known))
+	slices.SortFunc(members, func(x, y dcs.Member) int { return strings.Compare(x.Name, y.Name) })
+	return members
 }
 
 // status asks the server. It is bounded by itself; the context only ends with

@@ -209,7 +209,7 @@ const nudgeEvery = 200 * time.Millisecond
 // everyoneElse are the members with an API that aren't being asked already.
 func everyoneElse(v view) []dcs.Member {
 	var others []dcs.Member
-	for _, m := range v.Store.Cluster.Members {
+	for _, m := range electorate(v) {
 		if m.Name != v.Self.Name && m.APIURL != "" && !v.Peers[m.Name].Flying {
 			others = append(others, m)
 		}

@@ -56,6 +56,9 @@ func lead(v view) decision {
 		return handOver(v)
 	case v.Job.running():
 		return leadInJob(v)
+	case s.Data == postgres.DataUnknown && s.PID != 0:
+		// A disk that hangs: the server itself shows whether it still works.
+		return say(v, "lead/data-unknown", "data directory is not accessible: %s", s.Problem).within(v, time.Second)
 	case s.Data != postgres.DataValid:
 		return giveUp(v, "lead/no-data", "released leader key voluntarily as data dir empty and currently leader")
 	case foreign(v) && s.Role != postgres.RolePrimary:

@@ -23,6 +23,7 @@ func (s *scene) tell(line string) (err error) {
 		"member": s.member, "status": s.status, "failover": s.failover, "history": s.history, "failsafe": s.failsafe,
 		"term": s.term, "guard": s.guard, "server": s.server, "own-history": s.ownHistory, "peer": s.peer,
 		"job": s.job, "request": s.request, "memory": s.memory, "pledged": s.pledged, "pledges": s.pledges, "config": s.config,
+		"gone":          s.gone,
 		"leader-absent": func(words) { s.v.Store.Cluster.Leader = nil },
 		"unsettled":     func(words) { s.v.Term.Unsettled = true },
 	}
@@ -340,4 +341,11 @@ func (s *scene) memory(w words) {
 	if w.has("untouched") {
 		m.FirstTouch = 0
 	}
+}
+
+// gone is a member whose entry has vanished a while ago.
+func (s *scene) gone(w words) {
+	name := w.bare[0]
+	s.v.Known = append(s.v.Known, dcs.Member{Name: name, APIURL: "http://" + name + ":8008/patroni", State: "running", Role: "replica"})
+	s.v.Seen[name] = w.ago("seen")
 }

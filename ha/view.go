@@ -26,6 +26,7 @@ type view struct {
 	Pledges  pledges                  // given to us
 	Request  request                  // what somebody asked of this member
 	Seen     map[string]clock.Instant // when each member's entry was last there
+	Known    []dcs.Member             // as last seen, by name, of members whose entry may be gone
 	Memory   memory                   // what the last decision left for this one
 }
 

@@ -74,9 +74,9 @@ func (s *Server) compare(ctx context.Context, up Upstream) (comparison, error) {
 			Reason: fmt.Sprintf("by their histories both are the same up to %s on timeline %d, but the WAL before that differs: each was promoted by itself", common.end, common.timeline)}
 	case same == walUnknown:
 		c.Reason += "; it has no WAL from there any more to compare ours with"
-		if !c.Diverged {
-			c.Missing, err = lacks(ctx, settings, up, ours, control.WALSegmentSize)
-		}
+	}
+	if !c.Diverged && ours.end < theirs.end {
+		c.Missing, err = lacks(ctx, settings, up, ours, control.WALSegmentSize)
 	}
 	return c, err
 }
@@ -91,9 +91,6 @@ func lacks(ctx context.Context, settings Settings, up Upstream, ours branch, seg
 	}
 	defer r.close(ctx)
 	from := ours.end - ours.end%LSN(segmentSize)
-	if from == ours.end { // its first byte may not have been written yet
-		return 0, nil
-	}
 	if _, err := r.wal(ctx, ours.timeline, from, from+1); isSQLState(err, undefinedFile) {
 		return ours.end, nil
 	}
