@@ -71,7 +71,7 @@ func (r *reports) add(v view, d decision, a *Agent) {
 	if v.Store.Received {
 		report.LastSeen = v.Wall.Add(-v.Now.Sub(a.readAt))
 	}
-	if v.Job.running() {
+	if v.Job.running() && !v.Job.brief() {
 		report.Job = string(v.Job.Kind)
 	}
 	r.mu.Lock()

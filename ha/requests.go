@@ -54,7 +54,7 @@ func (r *requests) restarted(err error) {
 // has begun or was refused.
 func (a *Agent) Reinitialize(ctx context.Context, force, fromLeader bool) error {
 	r := &a.requests
-	if j := a.jobs.look(); j.running() {
+	if j := a.jobs.look(); j.running() && !j.brief() {
 		if !force {
 			return errors.New(string(j.Kind) + " already in progress")
 		}

@@ -115,6 +115,10 @@ type job struct {
 
 func (j job) running() bool { return j.Kind != "" && !j.Done }
 
+// brief says whether a job is over in a moment: what an operator asks for waits
+// for it and isn't refused because of it.
+func (j job) brief() bool { return j.Kind == jobCheck || j.Kind == jobFollow }
+
 func (j job) ended(kind jobKind) bool { return j.Kind == kind && j.Done }
 
 type jobKind string
