@@ -5,7 +5,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/regent
 BIN   := $(CACHE)/bin
 GO    ?= go
 
-.PHONY: build test deps lint unit sim
+.PHONY: build test deps lint unit tour sim
 .DEFAULT_GOAL := build
 
 build: ## the programs, into bin/
@@ -13,7 +13,10 @@ build: ## the programs, into bin/
 
 include demo.mk $(wildcard bench.mk)
 
-test: deps lint unit ## everything that a change must pass
+test: deps lint unit tour ## everything that a change must pass
+
+tour: ## the demonstration, as the README has it
+	$(MAKE) demo ARGS=--check
 
 deps:
 	@scripts/deps test
