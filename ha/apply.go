@@ -105,7 +105,11 @@ func (a *Agent) logAction(ctx context.Context, act action, err error) {
 	kind := fmt.Sprintf("%T", act)
 	if err == nil {
 		delete(a.failing, kind)
-		a.log.Log(ctx, level, "done: "+act.String())
+		word := "done: "
+		if _, long := act.(run); long {
+			word = "begun: "
+		}
+		a.log.Log(ctx, level, word+act.String())
 		return
 	}
 	if a.failing[kind] {

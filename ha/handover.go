@@ -128,7 +128,7 @@ func failoverRequest(v view) (decision, bool) {
 	case !f.ScheduledAt.IsZero() && v.Wall.Sub(f.ScheduledAt) > v.Settings.LoopWait*3/2:
 		return refuseFailover(v, "Found a stale %s value, cleaning up: %s", what, f.ScheduledAt.Format(time.RFC3339)), true
 	case f.Candidate == v.Self.Name && f.Leader != v.Self.Name:
-		return refuseFailover(v, "%s: I am the leader, as was asked for", what), true
+		return seenTo(v, "failover/served", "%s: I am the leader, as was asked for", what), true
 	case f.Leader != "" && f.Leader != v.Self.Name:
 		return refuseFailover(v, "%s: leader name does not match: %s != %s", what, f.Leader, v.Self.Name), true
 	case f.Candidate == v.Self.Name:
@@ -152,7 +152,12 @@ func failoverRequest(v view) (decision, bool) {
 }
 
 func refuseFailover(v view, format string, args ...any) decision {
-	d := say(v, "failover/refused", format, args...)
+	return seenTo(v, "failover/refused", format, args...)
+}
+
+// seenTo clears a request that there is nothing more to do about.
+func seenTo(v view, id, format string, args ...any) decision {
+	d := say(v, id, format, args...)
 	d.Memory.ClearedFor = v.Store.Cluster.Failover.Version
 	return d.with(clearFailover(v)).within(v, 0)
 }
