@@ -32,7 +32,8 @@ type Report struct {
 	Decision Decision
 	CycleAt  clock.Instant
 	NextAt   clock.Instant
-	Job      string // the long job under way; empty: none
+	Job      string            // the long job under way; empty: none
+	Progress postgres.Progress // of that job, where it can be told: a clone
 }
 
 // Leads says whether this member is the leader at now.
@@ -72,7 +73,7 @@ func (r *reports) add(v view, d decision, a *Agent) {
 		report.LastSeen = v.Wall.Add(-v.Now.Sub(a.readAt))
 	}
 	if v.Job.running() && !v.Job.brief() {
-		report.Job = string(v.Job.Kind)
+		report.Job, report.Progress = string(v.Job.Kind), v.Job.Progress
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

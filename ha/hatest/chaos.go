@@ -89,7 +89,12 @@ func (h Chaos) live(c *Cluster) {
 // is acknowledged from then on.
 func (c *Cluster) healed() {
 	limit := 5*c.opts.settings.TTL + 3*time.Minute
-	if !c.Await(limit, func() bool { return c.Healthy() == "" }) {
+	if !c.Await(limit, func() bool {
+		for _, n := range c.nodes {
+			n.startAgent() // one that was told to end before may end only now
+		}
+		return c.Healthy() == ""
+	}) {
 		c.fail("the cluster didn't heal in %v: %s", limit, c.Healthy())
 		return
 	}
