@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -43,13 +45,19 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// fillWAL writes WAL until the server has no room for it.
+// fillWAL writes WAL until the server has died of it. A statement that fails is
+// not enough: a table that can't grow is an error too, and no crash.
 func (s *scene) fillWAL(n *lab.Node) {
 	s.t.Helper()
-	for range 64 {
-		if n.Exec(s.ctx, "select pg_logical_emit_message(true, 'test', repeat('x', 1 << 20))") != nil {
-			return
+	postmaster := n.PostmasterPID()
+	s.until("the primary to die of its full disk", func(ctx context.Context) error {
+		err := n.Exec(ctx, "select pg_logical_emit_message(true, 'test', repeat('x', 1 << 20))")
+		if n.PostmasterPID() == postmaster && err == nil {
+			err = errors.New("it still writes")
 		}
-	}
-	s.t.Fatal("the disk isn't full")
+		if n.PostmasterPID() == postmaster {
+			return err
+		}
+		return nil
+	})
 }
