@@ -107,8 +107,24 @@ func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
 	if err := a.writeDown(t); err != nil {
 		return postgres.Permit{}, err
 	}
-	o.set(t)
+	if !o.markWritable(t.Lease.ID) {
+		return postgres.Permit{}, errors.New("ha: the lease has ended meanwhile")
+	}
 	return postgres.Permit{Number: t.Armed, NotAfter: notAfter}, nil
+}
+
+// markWritable notes that the server may be writable under a grant, if that is
+// still ours: a job asks for its permit beside the loop, which may have renewed
+// the lease or lost it since.
+func (o *office) markWritable(grant string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.term.Lease.ID != grant {
+		return false
+	}
+	o.term.Writable = grant
+	o.hint()
+	return true
 }
 
 // acquire tries for the leader key. From before the request until the grant has
