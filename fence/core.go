@@ -32,9 +32,10 @@ type Core struct {
 	spent       Spent
 
 	server    Server
-	launching bool   // between Fork and its answer
-	ran       string // data directory of the last server
-	fenced    string // data directory that must come back as a standby
+	launching bool          // between Fork and its answer
+	changed   clock.Instant // when it last became known what runs; a look from before tells nothing
+	ran       string        // data directory of the last server
+	fenced    string        // data directory that must come back as a standby
 
 	agent     int
 	killAgent bool
@@ -102,15 +103,19 @@ func (c *Core) take(now clock.Instant, e Event) []Effect {
 	case LaunchAsked:
 		return c.launch(now, e)
 	case Forked, ForkFailed:
-		return c.launched(e)
+		return c.launched(now, e)
 	case Exited:
 		if !c.launching {
-			c.server = None
+			c.server, c.changed = None, now
 		}
 	case Looked:
-		return c.look(e.Server)
+		if !e.Began.Before(c.changed) {
+			return c.look(e.Server)
+		}
+	case Promoting:
+		return c.promoting()
 	case Killed:
-		return c.killed()
+		return c.killed(now)
 	case Moved:
 		return c.move(e.Latch)
 	case Ending:

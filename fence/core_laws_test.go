@@ -98,7 +98,7 @@ func (w *world) looked() Event {
 	if !w.core.Watching() {
 		return Tick{}
 	}
-	return Looked{w.server}
+	return Looked{w.server, w.now}
 }
 
 func (w *world) fork() Event {

@@ -46,11 +46,11 @@ func (c *Core) forbids(now clock.Instant, e LaunchAsked) []Effect {
 	return nil
 }
 
-func (c *Core) launched(e Event) []Effect {
+func (c *Core) launched(now clock.Instant, e Event) []Effect {
 	if !c.launching {
 		return nil
 	}
-	c.launching = false
+	c.launching, c.changed = false, now
 	if _, failed := e.(ForkFailed); failed {
 		c.server = None
 	}
@@ -73,10 +73,19 @@ func (c *Core) look(s Server) []Effect {
 	return nil
 }
 
-func (c *Core) killed() []Effect {
+// promoting doesn't wait for the server to be seen writable: by then it may have
+// taken a write.
+func (c *Core) promoting() []Effect {
+	if c.Watching() && !c.killing && (c.launching || c.runs() != None) {
+		return c.fire()
+	}
+	return nil
+}
+
+func (c *Core) killed(now clock.Instant) []Effect {
 	if !c.killing || c.launching {
 		return nil
 	}
-	c.killing, c.server = false, None
+	c.killing, c.server, c.changed = false, None, now
 	return []Effect{WriteStandbySignal{}}
 }

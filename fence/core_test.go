@@ -124,18 +124,38 @@ func TestCore(t *testing.T) {
 		},
 		"nothing writable under the latch": {
 			{1, Started{}, ""},
-			{1, Looked{Standby}, ""},
-			{2, Looked{Writable}, "kill latch(fired=true spent=)"},
-			{2, Looked{Writable}, ""},
+			{1, Looked{Standby, 1}, ""},
+			{2, Looked{Writable, 2}, "kill latch(fired=true spent=)"},
+			{2, Looked{Writable, 2}, ""},
 			{3, Killed{}, "writestandbysignal"},
-			{4, Looked{None}, ""},
-			{5, Looked{Writable}, "kill latch(fired=true spent=)"},
+			{3, Looked{Writable, 2}, ""}, // it was that server
+			{4, Looked{None, 4}, ""},
+			{5, Looked{Writable, 5}, "kill latch(fired=true spent=)"},
+		},
+		"no promotion under the latch": {
+			{1, Started{}, ""},
+			{1, Promoting{}, ""}, // nothing runs
+			{1, Looked{Standby, 1}, ""},
+			{2, Promoting{}, "kill latch(fired=true spent=)"},
+			{2, Promoting{}, ""},
+			{3, Killed{}, "writestandbysignal"},
+			{4, standby, "accept fork<0"},
+			{4, Promoting{}, "kill latch(fired=true spent=)"},
+			{5, Killed{}, ""},
+			{5, Forked{}, "kill"},
+			{6, Killed{}, "writestandbysignal"},
+		},
+		"a promotion on an arm": {
+			{1, Started{}, ""},
+			{1, Looked{Standby, 1}, ""},
+			{2, arm(1, "A", 10, 20), "accept"},
+			{3, Promoting{}, ""},
 		},
 		"back as a standby, armed anew, restarted in place later": {
 			{1, Started{Latch: fired, Server: None}, ""},
 			{2, standby, "accept fork<0"},
 			{2, Forked{}, ""},
-			{3, Looked{Standby}, ""},
+			{3, Looked{Standby, 3}, ""},
 			{4, arm(10, "B", 50, 60), "refuse:spent"},
 			{4, arm(10, "C", 50, 60), "accept latch(fired=false spent=B,A)"},
 			{5, Exited{}, ""},
@@ -166,7 +186,7 @@ func TestCore(t *testing.T) {
 		"adopted with a lease that is spent": {{5, Started{Lease: Arm{9, "A", 10, 20}, Latch: fired, Server: Writable}, "kill latch(fired=true spent=B,A)"}},
 		"adopted with a lease that is newer than the latch": {
 			{5, Started{Lease: Arm{12, "C", 10, 20}, Latch: fired, Server: Writable}, ""},
-			{6, Looked{Writable}, ""},
+			{6, Looked{Writable, 6}, ""},
 			{20, Tick{}, "kill latch(fired=true spent=C,B,A)"},
 		},
 		"a lease without a server is no arm, but its number counts": {
@@ -177,7 +197,7 @@ func TestCore(t *testing.T) {
 		},
 		"adopted without a lease, nobody answers": {
 			{5, Started{Server: Writable, AnswerIn: 10}, ""},
-			{6, Looked{Writable}, ""},
+			{6, Looked{Writable, 6}, ""},
 			{15, Tick{}, "interrupt"},
 			{clock.Instant(15 + adoptedGrace), Tick{}, "kill latch(fired=true spent=)"},
 		},
@@ -190,7 +210,7 @@ func TestCore(t *testing.T) {
 			{5, Started{Server: Writable, AnswerIn: 10}, ""},
 			{6, HoldAsked{Number: 1}, "accept"},
 			{clock.Instant(15 + adoptedGrace), Tick{}, ""},
-			{clock.Instant(16 + adoptedGrace), Looked{Writable}, ""},
+			{clock.Instant(16 + adoptedGrace), Looked{Writable, clock.Instant(16 + adoptedGrace)}, ""},
 			{clock.Instant(17 + adoptedGrace), arm(1, "A", clock.Instant(2*adoptedGrace), clock.Instant(3*adoptedGrace)), "refuse:number"},
 			{clock.Instant(17 + adoptedGrace), arm(2, "A", clock.Instant(2*adoptedGrace), clock.Instant(3*adoptedGrace)), "accept"},
 			{clock.Instant(3 * adoptedGrace), Tick{}, "kill latch(fired=true spent=A)"},
@@ -199,7 +219,7 @@ func TestCore(t *testing.T) {
 			{5, Started{Latch: fired, Server: Standby, AnswerIn: 10}, ""},
 			{6, HoldAsked{Number: 10}, "accept"},
 			{clock.Instant(15 + adoptedGrace), Tick{}, ""},
-			{clock.Instant(16 + adoptedGrace), Looked{Writable}, "kill latch(fired=true spent=B,A)"},
+			{clock.Instant(16 + adoptedGrace), Looked{Writable, clock.Instant(16 + adoptedGrace)}, "kill latch(fired=true spent=B,A)"},
 		},
 		"the run directory was cleaned": {
 			{1, Started{Latch: fired}, ""},
@@ -238,7 +258,7 @@ func TestCore(t *testing.T) {
 			{3, ForkFailed{}, ""},
 			{3, DisarmAsked{Number: 2, Server: Standby}, "accept"},
 			{30, Tick{}, ""},
-			{31, Looked{Writable}, "kill latch(fired=true spent=)"},
+			{31, Looked{Writable, 31}, "kill latch(fired=true spent=)"},
 		},
 		"agents": {
 			{1, Started{}, ""},
@@ -250,7 +270,7 @@ func TestCore(t *testing.T) {
 			{21, Killed{}, "writestandbysignal"},
 			{22, AgentGone{PID: 7}, ""},
 			{22, AgentJoined{PID: 8, Kill: true}, "accept"},
-			{23, Looked{Writable}, "kill latch(fired=true spent=A)"},
+			{23, Looked{Writable, 23}, "kill latch(fired=true spent=A)"},
 		},
 		"the agent that armed is dead, its successor isn't killed for it": {
 			{1, Started{}, ""},

@@ -19,7 +19,9 @@
 // A server that may take writes starts only on an arm that is still in force.
 // After the guard fired, no arm counts for the grant that it fired on, and what
 // runs without standby.signal is killed until an arm for another grant comes.
-// The same holds before the first arm and after Disarm.
+// The same holds before the first arm and after Disarm. A fence leaves a directory
+// in place of standby.signal, so that a server which is started by hand on it
+// can't be promoted by hand: it ends at the attempt.
 //
 // # What the caller owes it
 //
@@ -46,8 +48,11 @@
 //     machine is not noticed. An outside watchdog covers these.
 //   - A server that ran before the guard did is watched and killed like any
 //     other, but has no parent death signal until its next start.
-//   - A promotion by hand under the latch is noticed at the next look, a
-//     tenth of a second later at most, not before.
+//   - A primary that is started by hand under the latch is killed while it starts,
+//     and so is a standby that was launched under it and is promoted by hand: the
+//     guard sees the files that come and go, and is quicker than PostgreSQL, but
+//     nothing holds PostgreSQL up meanwhile. Where there is no inotify (or not on
+//     the data directory's file system) it looks ten times a second.
 //   - Programs that PostgreSQL runs (archive and restore commands), shells and
 //     backup tools are left alone. So is, under the latch but not at Arm.Kill, a
 //     postgres that serves nobody: --boot, --single, --check, -C.

@@ -48,8 +48,15 @@ type (
 	ForkFailed struct{}
 	// Exited says that the launched or adopted process has ended.
 	Exited struct{}
-	// Looked says what runs. It is wanted while Core.Watching.
-	Looked struct{ Server Server }
+	// Looked says what ran when a look began that took until now. It is wanted
+	// while Core.Watching.
+	Looked struct {
+		Server Server
+		Began  clock.Instant
+	}
+	// Promoting says that somebody asked for a promotion, or that standby.signal
+	// went: what runs as a standby is about to be none.
+	Promoting struct{}
 	// Killed says that nothing was left to kill after a Kill.
 	Killed struct{}
 	// Ending says that the guard was asked to stop the server and end.
@@ -72,6 +79,7 @@ func (Forked) event()      {}
 func (ForkFailed) event()  {}
 func (Exited) event()      {}
 func (Looked) event()      {}
+func (Promoting) event()   {}
 func (Killed) event()      {}
 func (Ending) event()      {}
 func (Moved) event()       {}

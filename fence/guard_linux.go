@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -230,7 +231,7 @@ func (g *guard) do(e Effect, m message) {
 		g.log.Info("fast shutdown", "postmaster", g.current.pid)
 		g.killer.interrupt(g.current)
 	case Kill:
-		g.killer.kill(g.current)
+		g.killer.kill(slices.Concat(g.looker.postmasters(), []process{g.current}))
 	case KillAgent:
 		g.sessions.killAgent(e.PID)
 	case WriteLatch:

@@ -45,22 +45,42 @@ func TestStandbyByHandAfterAFenceLives(t *testing.T) {
 	}
 }
 
-func TestPromotionByHandAfterAFenceIsKilled(t *testing.T) {
+// Neither a promotion by hand nor a primary by hand gets as far as a write.
+func TestNothingByHandTakesAWrite(t *testing.T) {
 	t.Parallel()
-	n, g := fenced(t)
-	pid, err := g.Launch(soon(t), n.command(0))
-	if err != nil {
-		t.Fatal(err)
+	n := newNode(t)
+	n.append("postgresql.auto.conf", "fsync=on\n")
+	g := n.connect()
+	n.lives(g)
+	w := n.writers(1)
+	n.shorten(g, 2, 0, 0)
+	eventually(t, "it fired", func() bool { s := n.state(); return s.Fired && !s.Killing && n.has("standby.signal") })
+	fenced := n.now()
+	over := func(pid int) {
+		t.Helper()
+		eventually(t, "the server by hand is gone", func() bool { _, err := readProcess(pid); return err != nil })
+		n.gone()
+		// One that was killed before it wrote into its lock file leaves an empty
+		// one, on which none starts.
+		os.Remove(filepath.Join(n.DataDir, "postmaster.pid"))
+		eventually(t, "the guard is done", func() bool { return !n.state().Killing && n.has("standby.signal") })
+		if last := w.lastReply(); last > fenced {
+			t.Fatalf("a write was acknowledged %v after the fence", last.Sub(fenced))
+		}
 	}
-	n.answers(true)
-	promoted := n.now()
-	if out, err := exec.Command(filepath.Join(n.bin, "pg_ctl"), "promote", "-W", "-D", n.DataDir).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	for range 5 {
+		if err := os.Remove(filepath.Join(n.DataDir, "standby.signal")); err != nil {
+			t.Fatal(err)
+		}
+		over(n.byHand())
 	}
-	eventually(t, "the promoted server is killed", func() bool { _, err := readProcess(pid); return err != nil })
-	t.Logf("killed %v after the promotion was asked for", n.now().Sub(promoted))
-	n.gone()
-	eventually(t, "standby.signal is there again", func() bool { return n.has("standby.signal") })
+	for range 5 {
+		pid := n.byHand()
+		n.answers(true)
+		// It fails if the server is gone before it is told.
+		_ = exec.Command(filepath.Join(n.bin, "pg_ctl"), "promote", "-W", "-D", n.DataDir).Run()
+		over(pid)
+	}
 }
 
 // Putting standby.signal under a server that runs doesn't make it a standby.

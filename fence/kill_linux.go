@@ -16,10 +16,18 @@ import (
 // start on the data directory meanwhile.
 func (s *scope) killAll(log *slog.Logger) (killed int) {
 	var complained bool
+	struck := map[process]bool{}
 	for pass := 1; ; pass++ {
-		members, err := s.find()
+		members, dying, err := s.look()
+		for _, p := range dying {
+			struck[p] = true
+		}
 		if err == nil && len(members) == 0 {
+			s.letGo(struck)
 			return killed
+		}
+		for _, m := range members {
+			struck[m.process] = true
 		}
 		if err != nil && !complained {
 			complained = true
@@ -34,26 +42,62 @@ func (s *scope) killAll(log *slog.Logger) (killed int) {
 	}
 }
 
+// letGo waits until the kernel has taken back what the dead had, and the guard's
+// own children are no zombies: the next server doesn't start while shared memory is
+// attached, or while the pid in postmaster.pid is there. The dead run no more code,
+// so it waits for a second at most; a disk may hold one up for longer.
+func (s *scope) letGo(dead map[process]bool) {
+	for until := time.Now().Add(time.Second); time.Now().Before(until); {
+		left := 0
+		for p := range dead {
+			now, err := readProcess(p.pid)
+			if err == nil && now.start == p.start || p.parent == s.guard && unix.Kill(p.pid, 0) == nil {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // killChildren is the first blow: to a known postmaster's children, without
 // looking through all of /proc first. Those are all that clients talk to.
 func (p process) killChildren() {
 	if p.pid == 0 || p.signal(unix.SIGSTOP) != nil {
 		return
 	}
-	// A stopped parent waits for nobody, so a child's pid stays the child's
-	// (proc_tid_children(5); not every kernel has the file).
+	// The oldest are PostgreSQL's own. Among them is the startup process, which
+	// may be about to end recovery: it doesn't wait for the postmaster to stop.
+	for _, child := range p.children(8) {
+		if now, err := readProcess(child); err == nil && now.parent == p.pid {
+			now.signal(unix.SIGKILL)
+		}
+	}
+	// A stopped parent waits for nobody, so a child's pid stays the child's.
 	for range 100 {
 		if p.stopped() {
 			break
 		}
 	}
+	for _, child := range p.children(-1) {
+		unix.Kill(child, unix.SIGKILL)
+	}
+}
+
+// children are the first so many, the oldest first; -1 is all
+// (proc_tid_children(5); not every kernel has the file).
+func (p process) children(most int) []int {
 	pid := strconv.Itoa(p.pid)
 	text, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
-	for _, child := range strings.Fields(string(text)) {
-		if n, err := strconv.Atoi(child); err == nil && n > 1 {
-			unix.Kill(n, unix.SIGKILL)
+	var children []int
+	for child := range strings.FieldsSeq(string(text)) {
+		if n, err := strconv.Atoi(child); err == nil && n > 1 && len(children) != most {
+			children = append(children, n)
 		}
 	}
+	return children
 }
 
 func (p process) stopped() bool {

@@ -37,8 +37,10 @@ func (k *killer) interrupt(known process) {
 
 // kill returns at once; done is called when nothing is left, once for all kills
 // that were ordered meanwhile.
-func (k *killer) kill(known process) {
-	known.killChildren()
+func (k *killer) kill(known []process) {
+	for _, p := range known {
+		p.killChildren()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.again = true

@@ -1,8 +1,12 @@
 package fence
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +15,7 @@ import (
 const (
 	lookEvery = 100 * time.Millisecond // while only a standby may run
 	scanEvery = 10 * time.Second       // all of /proc, when no file gave a reason to
+	starting  = 10 * time.Second       // a postmaster makes its postmaster.pid first of all
 )
 
 // looker tells whether what runs on the data directory is a standby.
@@ -32,7 +37,8 @@ type looker struct {
 	pidfile file
 	scanned time.Time
 	server  Server
-	judged  map[process]bool // postmasters: whether a standby
+	judged  map[process]bool          // postmasters: whether a standby
+	seen    atomic.Pointer[[]process] // the same, for whom mu may be held too long
 
 	// What was launched last has a lock of its own: a look may wait for a disk.
 	launchMu sync.Mutex
@@ -92,13 +98,27 @@ func (l *looker) launch(standby bool, fork func() (process, error)) error {
 }
 
 // judge says whether a postmaster that is seen for the first time is a standby.
-func (l *looker) judge(p process, before, signal, pidfile file) bool {
+// One that hasn't written its pid yet may have been seen before it looked for
+// standby.signal: what it is isn't settled.
+func (l *looker) judge(p process, before, signal, pidfile file) (standby, settled bool) {
 	l.launchMu.Lock()
 	defer l.launchMu.Unlock()
-	if p == l.launched {
-		return l.standby
+	switch {
+	case p == l.launched:
+		return l.standby, true
+	case before == signal || signal.bornBefore(pidfile):
+		return true, true
+	case p.age() < starting && (!l.hasPidfile(p) || statFile(l.pidfilePath) != pidfile):
+		return true, false
 	}
-	return before == signal || signal.bornBefore(pidfile)
+	return false, true
+}
+
+// hasPidfile says whether postmaster.pid is this one's, not a dead one's.
+func (l *looker) hasPidfile(p process) bool {
+	text, _ := os.ReadFile(l.pidfilePath)
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	return string(line) == strconv.Itoa(p.pid)
 }
 
 // again looks, and only as far as something has changed.
@@ -137,25 +157,43 @@ func (l *looker) scan(signal, pidfile file) (Server, error) {
 	}
 	before := l.signal
 	l.signal, l.pidfile, l.scanned, l.server = signal, pidfile, time.Now(), None
-	judged := map[process]bool{}
+	judged, all := map[process]bool{}, true
+	var seen []process
 	for _, m := range members {
 		if !m.root || m.standalone() {
 			continue
 		}
 		// Its parent may end and be replaced; it is the same process.
 		key := process{pid: m.pid, start: m.start}
-		standby, known := l.judged[key]
-		if !known {
-			standby = l.judge(key, before, signal, pidfile)
+		seen = append(seen, key)
+		standby, settled := l.judged[key]
+		if !settled {
+			standby, settled = l.judge(key, before, signal, pidfile)
 		}
-		judged[key] = standby && signal.exists()
+		standby = standby && signal.exists()
+		if settled || !standby {
+			judged[key] = standby
+		}
+		all = settled && all
 		switch {
-		case !judged[key]:
+		case !standby:
 			l.server = Writable
 		case l.server == None:
 			l.server = Standby
 		}
 	}
+	if !all {
+		l.scanned = time.Time{} // once more at the next look
+	}
 	l.judged = judged
+	l.seen.Store(&seen)
 	return l.server, nil
+}
+
+// postmasters are those that were seen last, without a look.
+func (l *looker) postmasters() []process {
+	if seen := l.seen.Load(); seen != nil {
+		return *seen
+	}
+	return nil
 }

@@ -77,7 +77,7 @@ func newNode(tb testing.TB) *node {
 			tb.Errorf("the guard crashed or raced:\n%s", text)
 		}
 		if tb.Failed() {
-			for _, f := range []string{"guard.log", "../../data/server.log"} {
+			for _, f := range []string{"../../data/server.log", "guard.log"} {
 				text, err := os.ReadFile(filepath.Join(n.folder(), f))
 				tb.Logf("%s: %v\n%s", f, err, text)
 			}
@@ -100,6 +100,15 @@ func (n *node) write(name, text string) {
 	if err := os.WriteFile(filepath.Join(n.DataDir, name), []byte(text), 0o600); err != nil {
 		n.Fatal(err)
 	}
+}
+
+func (n *node) append(name, text string) {
+	n.Helper()
+	before, err := os.ReadFile(filepath.Join(n.DataDir, name))
+	if err != nil {
+		n.Fatal(err)
+	}
+	n.write(name, string(before)+text)
 }
 
 func (n *node) has(name string) bool {
@@ -196,6 +205,12 @@ func (n *node) byHand() int {
 	n.Helper()
 	cmd := exec.Command(filepath.Join(n.bin, "postgres"), "-D", n.DataDir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	log, err := os.OpenFile(filepath.Join(n.DataDir, "server.log"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		n.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		n.Fatal(err)
 	}

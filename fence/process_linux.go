@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/regent-ha/regent/clock"
 )
 
 // process is one of /proc's. The pid alone may be another's by the time that it
@@ -50,6 +53,12 @@ func readProcess(pid int) (process, error) {
 	return process{pid: pid, parent: parent, start: start}, nil
 }
 
+// age is how long it has been running. The kernel counts start times in
+// hundredths of a second (USER_HZ) of the clock that counts suspended time.
+func (p process) age() time.Duration {
+	return clock.System().Now().Sub(clock.Instant(p.start) * clock.Instant(10*time.Millisecond))
+}
+
 func (p process) link(name string) string {
 	target, _ := os.Readlink("/proc/" + strconv.Itoa(p.pid) + "/" + name)
 	return target
@@ -75,6 +84,19 @@ func (p process) exiting() bool {
 	}
 	return vanished(err)
 }
+
+// dying says whether it is exiting and was called one of names. Kernel threads
+// have no memory either.
+func (p process) dying(names []string) bool {
+	if p.parent == kthreadd || p.pid == kthreadd || p.executable() != "" || !p.exiting() {
+		return false
+	}
+	comm, _ := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/comm")
+	return slices.Contains(names, strings.TrimSpace(string(comm)))
+}
+
+// kthreadd is the parent of all kernel threads.
+const kthreadd = 2
 
 // vanished says whether a file of /proc couldn't be had because its process is
 // gone: none of that name, or it went between the look-up and the reading.

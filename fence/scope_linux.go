@@ -62,9 +62,16 @@ func (s *scope) learn(path string) {
 
 // find returns the processes in the scope. An error means that there may be more.
 func (s *scope) find() ([]member, error) {
+	members, _, err := s.look()
+	return members, err
+}
+
+// look returns those, and every postgres of whatever directory that is dying: it
+// runs no more code of its own, and the kernel is taking back what it had.
+func (s *scope) look() (_ []member, dying []process, _ error) {
 	all, err := processes()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.mu.Lock()
 	dirs, names := slices.Clone(s.dirs), slices.Clone(s.names)
@@ -84,6 +91,9 @@ func (s *scope) find() ([]member, error) {
 		ours, under := s.descent(p, all, isPostgres)
 		pg := isPostgres(p)
 		switch {
+		case p.dying(names):
+			dying = append(dying, p)
+			continue
 		case ours && !pg && p.exiting():
 			continue
 		case ours && (pg || !under):
@@ -93,7 +103,7 @@ func (s *scope) find() ([]member, error) {
 		}
 		found[p.pid] = &member{process: p, postgres: pg}
 	}
-	return roots(found), nil
+	return roots(found), dying, nil
 }
 
 // descent says whether p descends from the guard, and whether a postgres is in

@@ -18,6 +18,7 @@ type scribe struct {
 	mu      sync.Mutex
 	next    *Latch
 	writing bool
+	mark    bool // standby.signal is to be written
 	marking bool
 }
 
@@ -57,36 +58,54 @@ func (s *scribe) writeLatches() {
 func (s *scribe) standbySignal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.marking {
-		return
+	s.mark = true
+	if !s.marking {
+		s.marking = true
+		go s.writeMarks()
 	}
-	s.marking = true
-	go func() {
-		if err := s.mark(); err != nil {
-			s.log.Error("standby.signal can't be written", "error", err)
-		}
-		s.mu.Lock()
-		s.marking = false
-		s.mu.Unlock()
-	}()
 }
 
-// mark leaves what is no data directory alone: an empty one is to stay empty.
-func (s *scribe) mark() error {
+func (s *scribe) writeMarks() {
+	for {
+		s.mu.Lock()
+		if !s.mark {
+			s.marking = false
+			s.mu.Unlock()
+			return
+		}
+		s.mark = false
+		s.mu.Unlock()
+		if err := s.forbidPromotion(); err != nil {
+			s.log.Error("standby.signal can't be written", "error", err)
+		}
+	}
+}
+
+// forbidPromotion makes standby.signal a directory. PostgreSQL only asks whether there is
+// something of that name when it starts, and removes it as a file at the end of
+// recovery, before the first write: a server that is started and then promoted by
+// hand ends with an error instead (readRecoverySignalFile and StartupXLOG in
+// xlog.c; exitArchiveRecovery before version 15). Package postgres puts a file in
+// its place.
+//
+// What is no data directory is left alone: an empty one is to stay empty.
+func (s *scribe) forbidPromotion() error {
 	if _, err := os.Stat(filepath.Join(s.DataDir, "PG_VERSION")); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(s.DataDir, "standby.signal"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
+	signal := filepath.Join(s.DataDir, "standby.signal")
+	if there, err := os.Lstat(signal); err == nil && there.IsDir() {
 		return nil
 	}
+	if err := os.Remove(signal); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Mkdir(signal, 0o700); err != nil {
+		return err
+	}
+	dir, err := os.Open(s.DataDir)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.Sync(), f.Close())
-	dir, derr := os.Open(s.DataDir)
-	if derr != nil {
-		return errors.Join(err, derr)
-	}
-	return errors.Join(err, dir.Sync(), dir.Close())
+	return errors.Join(dir.Sync(), dir.Close())
 }

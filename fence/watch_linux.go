@@ -1,34 +1,31 @@
 package fence
 
 import (
+	"encoding/binary"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // watch looks again and again while only a standby may run, and at once when a
-// file comes or goes: standby.signal goes a moment before a promoted server takes
-// its first write. The core hears of what is new, and of what must not be each
-// time.
+// file comes or goes.
 func (g *guard) watch() {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	files := g.watchFiles()
-	var last Server
 	for {
 		files.follow(g.DataDir)
 		if !g.watching.Load() {
-			last = ""
 			<-g.wake
 			continue
 		}
-		server, err := g.looker.again()
-		if err != nil {
+		began := g.clock.Now()
+		if server, err := g.looker.again(); err != nil {
 			g.log.Error("looking for what runs", "error", err)
-		} else if server != last || server == Writable {
-			last = server
-			g.inbox <- message{event: Looked{Server: server}}
+		} else {
+			g.inbox <- message{event: Looked{Server: server, Began: began}}
 		}
 		select {
 		case <-ticker.C:
@@ -59,8 +56,12 @@ func (g *guard) watchFiles() files {
 		defer events.Close()
 		buffer := make([]byte, 64<<10)
 		for {
-			if _, err := events.Read(buffer); err != nil {
+			n, err := events.Read(buffer)
+			if err != nil {
 				return
+			}
+			if g.watching.Load() && promotion(buffer[:n]) {
+				g.inbox <- message{event: Promoting{}}
 			}
 			select {
 			case f.changed <- struct{}{}:
@@ -69,6 +70,23 @@ func (g *guard) watchFiles() files {
 		}
 	}()
 	return f
+}
+
+// promotion finds one among inotify's events: pg_promote() and pg_ctl make a file
+// "promote" before they signal the postmaster, and PostgreSQL removes
+// standby.signal at the end of recovery, before it takes the first write (xlog.c).
+func promotion(events []byte) bool {
+	for len(events) >= unix.SizeofInotifyEvent {
+		mask := binary.NativeEndian.Uint32(events[4:])
+		end := min(len(events), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(events[12:])))
+		name := strings.TrimRight(string(events[unix.SizeofInotifyEvent:end]), "\x00")
+		comes := mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0
+		if comes && name == "promote" || !comes && name == "standby.signal" {
+			return true
+		}
+		events = events[end:]
+	}
+	return false
 }
 
 // follow watches the directory that is at dir now; once more of the same is one.

@@ -63,6 +63,11 @@ func (s *Server) promote(ctx context.Context, notAfter clock.Instant) error {
 // that the file is there any SIGUSR1 that the postmaster gets promotes, so it is
 // the file that counts; a start removes one that was left over.
 func (s *Server) requestPromotion(ctx context.Context, pm *postmaster, notAfter clock.Instant) error {
+	// A server that was started by hand after a fence may run on the directory of
+	// that name, which PostgreSQL can't remove at the end of recovery.
+	if err := s.writeSignal("standby.signal"); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}

@@ -74,8 +74,16 @@ func (s *Server) startReadOnly(ctx context.Context, c start) error {
 	return s.launchServer(ctx, c)
 }
 
+// writeSignal puts an empty file in place, also of the directory that a guard
+// leaves (package fence).
 func (s *Server) writeSignal(name string) error {
-	_, err := updateFile(s.dataPath(name), nil, s.fileMode())
+	path := s.dataPath(name)
+	if there, err := os.Lstat(path); err == nil && there.IsDir() {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	_, err := updateFile(path, nil, s.fileMode())
 	return err
 }
 

@@ -183,7 +183,7 @@ func (g *guard) changed(s fence.Server) {
 	w.in(w.between(0, guardLook), "", func() {
 		g.deliver(func() {
 			if g.core.Watching() {
-				g.step(fence.Looked{Server: g.node.runs()}, nil)
+				g.step(fence.Looked{Server: g.node.runs(), Began: g.node.clock.Now()}, nil)
 			}
 		})
 	})
