@@ -95,7 +95,8 @@ func (a *Agent) resume(ctx context.Context) {
 	}
 	a.pledged.held(never)
 	t.Lease, t.Unknown = lease, false
-	if err := a.confirm(ctx, t, a.settings.Timing().Plan(lease)); err != nil {
+	err = a.confirm(ctx, "", a.settings.Timing().Plan(lease), func(into *term) { *into = t })
+	if err != nil {
 		a.log.Warn("the lease of the agent before us could not be taken up", "error", err)
 		return
 	}

@@ -3,11 +3,9 @@ package ha
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/regent-ha/regent/clock"
-	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/postgres"
 )
 
@@ -15,6 +13,10 @@ import (
 // who ask for our health read it at any moment.
 type office struct {
 	agent *Agent
+	// turn is held from reading the term until what was made of it is written
+	// down and acknowledged: the loop renews, and jobs ask for permits beside it.
+	// It is taken before mu.
+	turn  sync.Mutex
 	mu    sync.Mutex
 	term  term
 	moved chan struct{} // gets a hint when the term or the pledges changed
@@ -40,6 +42,21 @@ func (o *office) set(t term) {
 	o.hint()
 }
 
+// errEnded says that the term ended while something was made of it.
+var errEnded = errors.New("ha: the lease has ended meanwhile")
+
+// change edits the term if it is still that of a grant; "" is of none.
+func (o *office) change(grant string, edit func(*term)) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.term.Lease.ID != grant {
+		return errEnded
+	}
+	edit(&o.term)
+	o.hint()
+	return nil
+}
+
 // hint makes the lease timer look at its deadline again.
 func (o *office) hint() {
 	select {
@@ -51,9 +68,10 @@ func (o *office) hint() {
 // unarmed is called when the guard is gone: what it acknowledged is worth
 // nothing until another one does. Its plan still bounds us.
 func (o *office) unarmed() {
-	t := o.get()
-	t.Armed = 0
-	o.set(t)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.term.Armed = 0
+	o.hint()
 }
 
 // look is the term as it is at now. One that is over by time alone, with no
@@ -89,6 +107,8 @@ func (o *office) endLeading() {
 // permit allows one effect that makes the server writable, under the arm that
 // the guard acknowledged last, and writes down that it may be.
 func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
+	o.turn.Lock()
+	defer o.turn.Unlock()
 	t := o.get()
 	a := o.agent
 	notAfter = clock.Earliest(notAfter, t.Plan.Timer)
@@ -107,147 +127,10 @@ func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
 	if err := a.writeDown(t); err != nil {
 		return postgres.Permit{}, err
 	}
-	if !o.markWritable(t.Lease.ID) {
-		return postgres.Permit{}, errors.New("ha: the lease has ended meanwhile")
+	if err := o.change(t.Lease.ID, func(t *term) { t.Writable = t.Lease.ID }); err != nil {
+		return postgres.Permit{}, err
 	}
 	return postgres.Permit{Number: t.Armed, NotAfter: notAfter}, nil
-}
-
-// markWritable notes that the server may be writable under a grant, if that is
-// still ours: a job asks for its permit beside the loop, which may have renewed
-// the lease or lost it since.
-func (o *office) markWritable(grant string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.term.Lease.ID != grant {
-		return false
-	}
-	o.term.Writable = grant
-	o.hint()
-	return true
-}
-
-// acquire tries for the leader key. From before the request until the grant has
-// ended no pledge is given.
-func (a *Agent) acquire(ctx context.Context, v view) error {
-	if err := a.pledged.acquiring(a.clock.Now()); err != nil {
-		return err
-	}
-	a.stale = true
-	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
-	defer cancel()
-	lease, err := a.client.Acquire(ctx)
-	if err != nil {
-		held := errors.Is(err, dcs.ErrHeld)
-		if held {
-			a.pledged.acquired(false)
-		}
-		a.office.set(term{Unsettled: !held})
-		return fmt.Errorf("ha: acquire the leader key: %w", err)
-	}
-	a.shrunk = false
-	t := term{Lease: lease}
-	if v.Server.Role == postgres.RolePrimary && v.Pledges.bind(a.clock.Now()) {
-		t.Writable = lease.ID // it never stopped being the only primary
-	}
-	return a.confirm(ctx, t, a.settings.Timing().Plan(lease))
-}
-
-// confirm makes a grant or its renewal count: it is written down, then the guard
-// is armed with it. Without the guard's word the term keeps the plan it had.
-func (a *Agent) confirm(ctx context.Context, t term, plan dcs.Plan) error {
-	before := t.Plan
-	t.Plan = plan
-	if err := a.writeDown(t); err != nil {
-		t.Plan = before
-		a.office.set(t)
-		return err
-	}
-	number, err := a.fencing.arm(ctx, t.Lease.ID, plan)
-	if err != nil {
-		t.Plan = before
-		a.office.set(t)
-		return fmt.Errorf("ha: the guard did not acknowledge the lease: %w", err)
-	}
-	t.Armed = number
-	a.office.set(t)
-	a.office.beginLeadership(t)
-	return nil
-}
-
-// renew extends the lease, with the documents that only a leader writes.
-func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
-	t := a.office.get()
-	if !t.held() {
-		return errors.New("ha: there is no lease to renew")
-	}
-	if err := a.armEarlier(ctx, &t); err != nil {
-		return err
-	}
-	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
-	defer cancel()
-	lease, err := a.client.Renew(ctx, t.Lease, docs...)
-	switch {
-	case errors.Is(err, dcs.ErrLost):
-		a.stale = true
-		a.office.end()
-		a.forget()
-		return fmt.Errorf("ha: renew the lease: %w", err)
-	case err != nil && !errors.Is(err, dcs.ErrConflict):
-		t.Unknown = true
-		a.office.set(t)
-		return fmt.Errorf("ha: renew the lease: %w", err)
-	}
-	if t.Writable == t.Lease.ID {
-		t.Writable = lease.ID // a smaller or larger TTL moved the key to a new grant of ours
-	}
-	t.Lease, t.Unknown, t.Resumed = lease, false, false
-	a.shrunk = false
-	if confirmErr := a.confirm(ctx, t, a.settings.Timing().Plan(lease)); confirmErr != nil {
-		return confirmErr
-	}
-	if err != nil {
-		a.stale = true
-		return fmt.Errorf("ha: renew the lease: %w", err)
-	}
-	return nil
-}
-
-// armEarlier arms the guard with the earlier of both ends before a request that
-// may shorten the grant is sent.
-func (a *Agent) armEarlier(ctx context.Context, t *term) error {
-	if !a.shrunk {
-		return nil
-	}
-	plan := a.settings.Timing().PlanFor(a.clock.Now(), a.settings.TTL)
-	if plan.Kill.After(t.Plan.Kill) {
-		return nil
-	}
-	return a.confirm(ctx, *t, plan)
-}
-
-// release ends the lease. It counts as ended from the moment it is sent.
-func (a *Agent) release(ctx context.Context, docs []dcs.Write) error {
-	t := a.office.get()
-	if !t.held() {
-		return nil
-	}
-	a.stale = true
-	a.office.end()
-	a.pledged.held(t.Lease.End())
-	a.forget()
-	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
-	defer cancel()
-	err := a.client.Release(ctx, t.Lease, docs...)
-	if errors.Is(err, dcs.ErrConflict) {
-		err = a.client.Release(ctx, t.Lease)
-	}
-	if err == nil || errors.Is(err, dcs.ErrLost) {
-		a.pledged.acquired(false)
-		return nil
-	}
-	a.log.Warn("the release of the leader key got no answer: it ends by itself", "error", err)
-	return nil
 }
 
 // beginLeadership tells the embedder, once a term.
@@ -318,9 +201,11 @@ func (o *office) expire(ctx context.Context) {
 		a.log.Error("PostgreSQL could not be stopped: its guard does it", "error", err)
 		return
 	}
-	if o.get().Lease == t.Lease {
-		t.Writable = ""
-		o.set(t)
+	o.mu.Lock()
+	if o.term.Lease == t.Lease {
+		o.term.Writable = ""
 	}
+	o.mu.Unlock()
+	o.hint()
 	a.Wake()
 }

@@ -1,0 +1,145 @@
+package ha
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// What the agent asks of the store about its lease, and what then counts.
+
+// acquire tries for the leader key. From before the request until the grant has
+// ended no pledge is given.
+func (a *Agent) acquire(ctx context.Context, v view) error {
+	if err := a.pledged.acquiring(a.clock.Now()); err != nil {
+		return err
+	}
+	a.stale = true
+	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
+	defer cancel()
+	lease, err := a.client.Acquire(ctx)
+	if err != nil {
+		held := errors.Is(err, dcs.ErrHeld)
+		if held {
+			a.pledged.acquired(false)
+		}
+		a.office.set(term{Unsettled: !held})
+		return fmt.Errorf("ha: acquire the leader key: %w", err)
+	}
+	a.shrunk = false
+	writable := v.Server.Role == postgres.RolePrimary && v.Pledges.bind(a.clock.Now())
+	return a.confirm(ctx, "", a.settings.Timing().Plan(lease), func(t *term) {
+		*t = term{Lease: lease}
+		if writable {
+			t.Writable = lease.ID // it never stopped being the only primary
+		}
+	})
+}
+
+// confirm makes a grant or its renewal count, which edit puts into the term of the
+// grant before ("": there was none): it is written down, then the guard is armed
+// with it. Without the guard's word the term keeps the plan it had.
+func (a *Agent) confirm(ctx context.Context, before string, plan dcs.Plan, edit func(*term)) error {
+	a.office.turn.Lock()
+	defer a.office.turn.Unlock()
+	t := a.office.get()
+	if t.Lease.ID != before {
+		return errEnded
+	}
+	edit(&t)
+	t.Plan = plan
+	if err := a.writeDown(t); err != nil {
+		return errors.Join(err, a.office.change(before, edit))
+	}
+	number, err := a.fencing.arm(ctx, t.Lease.ID, plan)
+	if err != nil {
+		return errors.Join(fmt.Errorf("ha: the guard did not acknowledge the lease: %w", err), a.office.change(before, edit))
+	}
+	err = a.office.change(before, func(t *term) {
+		edit(t)
+		t.Plan, t.Armed = plan, number
+	})
+	if err == nil {
+		a.office.beginLeadership(a.office.get())
+	}
+	return err
+}
+
+// renew extends the lease, with the documents that only a leader writes.
+func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
+	t := a.office.get()
+	if !t.held() {
+		return errors.New("ha: there is no lease to renew")
+	}
+	if err := a.armEarlier(ctx, t); err != nil {
+		return err
+	}
+	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
+	defer cancel()
+	lease, err := a.client.Renew(ctx, t.Lease, docs...)
+	switch {
+	case errors.Is(err, dcs.ErrLost):
+		a.stale = true
+		a.office.end()
+		a.forget()
+		return fmt.Errorf("ha: renew the lease: %w", err)
+	case err != nil && !errors.Is(err, dcs.ErrConflict):
+		return errors.Join(fmt.Errorf("ha: renew the lease: %w", err), a.office.change(t.Lease.ID, func(t *term) { t.Unknown = true }))
+	}
+	a.shrunk = false
+	confirmErr := a.confirm(ctx, t.Lease.ID, a.settings.Timing().Plan(lease), func(t *term) {
+		if t.Writable == t.Lease.ID {
+			t.Writable = lease.ID // a smaller or larger TTL moved the key to a new grant of ours
+		}
+		t.Lease, t.Unknown, t.Resumed = lease, false, false
+	})
+	if confirmErr != nil {
+		return confirmErr
+	}
+	if err != nil {
+		a.stale = true
+		return fmt.Errorf("ha: renew the lease: %w", err)
+	}
+	return nil
+}
+
+// armEarlier arms the guard with the earlier of both ends before a request that
+// may shorten the grant is sent.
+func (a *Agent) armEarlier(ctx context.Context, t term) error {
+	if !a.shrunk {
+		return nil
+	}
+	plan := a.settings.Timing().PlanFor(a.clock.Now(), a.settings.TTL)
+	if plan.Kill.After(t.Plan.Kill) {
+		return nil
+	}
+	return a.confirm(ctx, t.Lease.ID, plan, func(*term) {})
+}
+
+// release ends the lease. It counts as ended from the moment it is sent.
+func (a *Agent) release(ctx context.Context, docs []dcs.Write) error {
+	t := a.office.get()
+	if !t.held() {
+		return nil
+	}
+	a.stale = true
+	a.office.end()
+	a.pledged.held(t.Lease.End())
+	a.forget()
+	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
+	defer cancel()
+	err := a.client.Release(ctx, t.Lease, docs...)
+	if errors.Is(err, dcs.ErrConflict) {
+		err = a.client.Release(ctx, t.Lease)
+	}
+	if err == nil || errors.Is(err, dcs.ErrLost) {
+		a.pledged.acquired(false)
+		return nil
+	}
+	a.log.Warn("the release of the leader key got no answer: it ends by itself", "error", err)
+	return nil
+}
