@@ -54,12 +54,7 @@ func TestSingleNodeFenced(t *testing.T) {
 	s, leader := start(t, lab.Options{Nodes: 1})
 	s.write()
 	leader.FreezeAgent()
-	s.until("the server to be stopped", func(ctx context.Context) error {
-		if leader.PostmasterPID() != 0 {
-			return os.ErrExist
-		}
-		return nil
-	})
+	s.fenced(leader)
 	leader.ThawAgent()
 	s.judge(false)
 	c, err := s.Cluster(t.Context())
