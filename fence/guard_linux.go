@@ -165,7 +165,7 @@ func (g *guard) found() Started {
 func (g *guard) adopt() {
 	members, _ := g.scope.find()
 	for _, m := range members {
-		if !m.root || m.standalone() {
+		if !m.root || m.servesNobody() {
 			continue
 		}
 		p := process{pid: m.pid, start: m.start}

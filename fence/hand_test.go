@@ -127,6 +127,40 @@ func TestNewLatchKillsServersOnly(t *testing.T) {
 	eventually(t, "the primary by hand is killed", func() bool { _, err := readProcess(pid); return err != nil })
 }
 
+// A postgres that serves nobody is no server either while it ends, when the kernel
+// has forgotten its arguments.
+func TestEndingProgramsAreNoServers(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.connect()
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() { // reasons to look
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				name := filepath.Join(n.DataDir, "reason")
+				os.WriteFile(name, nil, 0o600)
+				os.Remove(name)
+			}
+		}
+	}()
+	for range 40 {
+		out, err := exec.Command(filepath.Join(n.bin, "postgres"), "--single", "-D", n.DataDir, "postgres").CombinedOutput()
+		if err != nil {
+			t.Errorf("postgres --single under the latch: %v: %s", err, out)
+			break
+		}
+	}
+	close(stop)
+	<-ended
+	if s := n.state(); s.Fired {
+		t.Errorf("the guard fired: %+v", s)
+	}
+}
+
 // Whatever isn't postgres is left alone, whether the guard's descendant or not.
 func TestOthersAreLeftAlone(t *testing.T) {
 	t.Parallel()

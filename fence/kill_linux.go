@@ -150,7 +150,7 @@ func processesOf(members []member) []process {
 func (s *scope) interrupt() error {
 	members, err := s.find()
 	for _, m := range members {
-		if m.root && !m.standalone() {
+		if m.root && !m.servesNobody() {
 			m.signal(unix.SIGINT)
 		}
 	}

@@ -160,7 +160,7 @@ func (l *looker) scan(signal, pidfile file) (Server, error) {
 	judged, all := map[process]bool{}, true
 	var seen []process
 	for _, m := range members {
-		if !m.root || m.standalone() {
+		if !m.root || m.servesNobody() {
 			continue
 		}
 		// Its parent may end and be replaced; it is the same process.

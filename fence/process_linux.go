@@ -111,6 +111,10 @@ func (p process) workingDir() (identity, bool) {
 	return identity{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino}, err == nil
 }
 
+// servesNobody says whether it is standalone, or was until it began to end: the
+// kernel tells no arguments then.
+func (p process) servesNobody() bool { return p.standalone() || p.exiting() }
+
 // standalone says whether it is a postgres that serves nobody: initdb's, the
 // single-user mode, or one that prints a setting and ends (PostgreSQL
 // documentation, "postgres").
