@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
@@ -36,6 +37,9 @@ func OpenDCS(ctx context.Context, c *Config, name string, clk clock.Clock, logge
 		TTL:       ha.DefaultSettings().TTL,
 		Clock:     clk,
 		Logger:    logger,
+	}
+	if !e.Proxies {
+		o.Discover = time.Minute
 	}
 	if slices.ContainsFunc(endpoints, isTLS) {
 		if o.TLS, err = clientTLS(e.CACert, e.Cert, e.Key); err != nil {

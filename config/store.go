@@ -73,6 +73,7 @@ type Etcd3 struct {
 	Password  Secret
 	CACert    string // files, PEM
 	Cert, Key string
+	Proxies   bool // the servers named stand for all: others aren't looked for
 }
 
 // etcdPort is where etcd serves clients.
@@ -98,7 +99,7 @@ func parseEtcd3(s *section) Etcd3 {
 	if (e.CACert != "" || e.Cert != "") && e.Protocol == "http" && !slices.ContainsFunc(e.Endpoints, isTLS) {
 		s.warn(s.key("protocol"), "http doesn't use cacert and cert: https does")
 	}
-	s.flag("use_proxies", false)
+	e.Proxies = s.flag("use_proxies", false) || s.has("proxy")
 	s.rest()
 	return e
 }

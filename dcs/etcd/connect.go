@@ -30,7 +30,6 @@ const (
 func dial(o Options, s *session) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{
 		Endpoints:            o.Endpoints,
-		AutoSyncInterval:     o.AutoSync,
 		DialKeepAliveTime:    pingAfter,
 		DialKeepAliveTimeout: giveUpAfter,
 		TLS:                  o.TLS,

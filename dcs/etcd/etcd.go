@@ -24,6 +24,8 @@ type DCS struct {
 	client  *clientv3.Client
 	session *session
 
+	background sync.WaitGroup
+
 	// Each lock lets one call at a time through to what it guards.
 	acquiring, renewing, touching lock
 
@@ -38,8 +40,7 @@ type DCS struct {
 
 var _ dcs.DCS = (*DCS)(nil)
 
-// Open returns a handle. It checks the options only; servers are first asked by
-// the first call.
+// Open returns a handle. It checks the options only and waits for no server.
 func Open(o Options) (*DCS, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -50,7 +51,7 @@ func Open(o Options) (*DCS, error) {
 	if err != nil {
 		return nil, failed("open", err)
 	}
-	return &DCS{
+	d := &DCS{
 		options:   o,
 		prefix:    o.Path.Prefix(),
 		leader:    o.Path.Prefix() + string(dcs.LeaderKey),
@@ -63,7 +64,11 @@ func Open(o Options) (*DCS, error) {
 		acquiring: newLock(),
 		renewing:  newLock(),
 		touching:  newLock(),
-	}, nil
+	}
+	if o.Discover > 0 {
+		d.background.Go(d.discover)
+	}
+	return d, nil
 }
 
 // SetTTL implements dcs.DCS.
@@ -86,6 +91,7 @@ func (d *DCS) wantedTTL() int64 {
 func (d *DCS) Close() error {
 	// The error of the library's Close is that its context has ended.
 	d.client.Close()
+	d.background.Wait()
 	return nil
 }
 

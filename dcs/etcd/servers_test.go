@@ -1,11 +1,16 @@
 package etcd_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/regent-ha/regent/clock"
@@ -33,6 +38,100 @@ func TestFrozenEndpointIsLeft(t *testing.T) {
 		server.WaitHealthy(t)
 	}
 	<-hints // whichever server it was on
+}
+
+// told collects what a handle logs.
+type told struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *told) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *told) last() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(w.text.String()), "\n")
+	return lines[len(lines)-1]
+}
+
+func discovering(t *testing.T, server *testenv.EtcdCluster) (*etcd.DCS, *told) {
+	t.Helper()
+	log := &told{}
+	return closing(t, server, etcd.Options{
+		Name: "a", TTL: 30 * time.Second, AttemptTimeout: 500 * time.Millisecond, Endpoints: server.Endpoints()[:1],
+		Discover: 200 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	}), log
+}
+
+// logs waits for a last line with all of those and none of these.
+func (w *told) logs(t *testing.T, all, none []string) {
+	t.Helper()
+	testenv.Eventually(t, patience, fmt.Sprintf("a line with %v and without %v", all, none), func() error {
+		line := w.last()
+		in := func(s string) bool { return strings.Contains(line, s) }
+		if slices.ContainsFunc(none, in) || slices.ContainsFunc(all, func(s string) bool { return !in(s) }) {
+			return fmt.Errorf("logged %q", line)
+		}
+		return nil
+	})
+}
+
+// A handle that was given one server of three forgets one that leaves the cluster,
+// and goes on with the others when its own dies.
+func TestServersAreDiscovered(t *testing.T) {
+	t.Parallel()
+	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
+	addrs := server.Endpoints()
+	d, log := discovering(t, server)
+	l := life(t, d)
+	log.logs(t, addrs, nil)
+	renew := func(when string) {
+		t.Helper()
+		for range 3 {
+			var err error
+			if l, err = d.UpdateLeader(within(t, 4*time.Second), l); err != nil {
+				t.Fatalf("renew %s: %v", when, err)
+			}
+		}
+	}
+	server.Members[0].Kill()
+	renew("without the server that was named")
+	server.Members[0].Start()
+	server.WaitHealthy(t)
+
+	raw := server.Client(t, addrs[1])
+	members, err := raw.MemberList(patient(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := slices.IndexFunc(members.Members, func(m *etcdserverpb.Member) bool { return m.ClientURLs[0] == "http://"+addrs[2] })
+	// Refused until each has been connected to the others for a while.
+	testenv.Eventually(t, patience, "a server to leave", func() error {
+		_, err := raw.MemberRemove(within(t, time.Second), members.Members[gone].ID)
+		return err
+	})
+	log.logs(t, addrs[:2], addrs[2:])
+	renew("after a server left")
+}
+
+// What a server advertises and leads to another store isn't used.
+func TestAdvertisedForeignStoreIsNotUsed(t *testing.T) {
+	t.Parallel()
+	other := testenv.Etcd(t, testenv.EtcdOptions{}).Endpoints()
+	server := testenv.Etcd(t, testenv.EtcdOptions{Args: []string{"--advertise-client-urls", "http://" + other[0]}})
+	d, log := discovering(t, server)
+	life(t, d)
+	log.logs(t, append(other, "leads to another store"), nil)
+	for range 4 {
+		if s, err := d.Read(patient(t)); err != nil || s.Leader == nil {
+			t.Fatalf("read %+v: %v", s, err)
+		}
+	}
 }
 
 // A server's leader that was deposed while it stood still answers a keep-alive
