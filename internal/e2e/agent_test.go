@@ -10,44 +10,6 @@ import (
 	"github.com/regent-ha/regent/internal/lab"
 )
 
-// The primary's host is lost: a replica leads when the lease ends. The host comes
-// back and follows.
-func TestHostLost(t *testing.T) {
-	t.Parallel()
-	s, leader := start(t, lab.Options{})
-	s.write()
-	leader.KillHost()
-	s.otherLeads(leader)
-	s.awaitWrites()
-	s.must(leader.StartHost())
-	s.judge(true)
-}
-
-// The primary's agent is killed: the guard stops the server before the lease
-// ends, a replica leads, nothing acknowledged is lost.
-func TestAgentKilled(t *testing.T) {
-	t.Parallel()
-	s, leader := start(t, lab.Options{})
-	s.write()
-	leader.KillAgent()
-	s.otherLeads(leader)
-	s.awaitWrites()
-	s.must(leader.StartAgent())
-	s.judge(false)
-}
-
-// The primary's agent stands still and goes on later: it finds its lease over.
-func TestAgentFrozen(t *testing.T) {
-	t.Parallel()
-	s, leader := start(t, lab.Options{})
-	s.write()
-	leader.FreezeAgent()
-	s.otherLeads(leader)
-	s.awaitWrites()
-	leader.ThawAgent()
-	s.judge(false)
-}
-
 // A single node whose agent was frozen comes back as primary on a new timeline.
 func TestSingleNodeFenced(t *testing.T) {
 	t.Parallel()

@@ -107,35 +107,6 @@ func TestGuardKilled(t *testing.T) {
 	s.judge(false)
 }
 
-// The guard of the primary stands still: the agent steps down in time, since
-// nobody would stop its server, and a replica leads. Thawed, the guard comes too
-// late for anything.
-func TestGuardFrozen(t *testing.T) {
-	t.Parallel()
-	s, leader := start(t, lab.Options{})
-	s.write()
-	s.must(leader.FreezeGuard())
-	s.otherLeads(leader)
-	s.awaitWrites()
-	s.must(leader.ThawGuard())
-	s.judge(false)
-}
-
-// Guard and agent of the primary are killed together: PostgreSQL ends with its
-// guard, and a replica leads when the lease has ended.
-func TestGuardAndAgentKilled(t *testing.T) {
-	t.Parallel()
-	s, leader := start(t, lab.Options{})
-	s.write()
-	leader.KillAgent()
-	s.must(leader.KillGuard())
-	s.stopped(leader)
-	s.otherLeads(leader)
-	s.awaitWrites()
-	s.must(leader.StartAgent())
-	s.judge(false)
-}
-
 // The primary's guard is killed and replaced, twice: the deadlines that the dead
 // ones were told stop nothing.
 func TestReplacedGuardNeverFires(t *testing.T) {

@@ -71,14 +71,3 @@ func TestPostmasterKilledFailOver(t *testing.T) {
 	}
 	s.judge(true) // the crash takes what had not been sent to a replica
 }
-
-// A postmaster that stands still answers no new connection: after
-// primary_stall_timeout it is stopped, and a replica leads.
-func TestPostmasterHangs(t *testing.T) {
-	t.Parallel()
-	s, leader := start(t, lab.Options{Dynamic: map[string]any{"primary_stall_timeout": 4}})
-	s.write()
-	s.must(leader.FreezePostgres())
-	s.otherLeads(leader)
-	s.judge(true)
-}

@@ -10,56 +10,32 @@ import (
 	"github.com/regent-ha/regent/internal/lab"
 )
 
-// The primary is cut off from the store and from the other nodes, and comes back:
-// it stops before its lease ends, the other side promotes after. (Without failsafe:
-// links stand in front of nodes, so the one that is cut off still reaches others.)
-func TestPrimaryCutOff(t *testing.T) {
+// The store is away for longer than the lease, all members reach one another:
+// clients notice nothing, also not when it comes back with the lease gone.
+func TestStoreAway(t *testing.T) {
 	t.Parallel()
-	s, leader := start(t, lab.Options{LinkPeers: true, Dynamic: map[string]any{"failsafe_mode": false}})
-	s.write()
-	leader.Isolate()
-	s.otherLeads(leader)
-	s.awaitWrites()
-	leader.Rejoin()
-	s.judge(true) // what the cut-off side acknowledged before its end
-}
-
-// The store stands still for longer than the lease, all members reach one
-// another: clients notice nothing, also not when it comes back with the lease gone.
-func TestStoreFrozen(t *testing.T) {
-	t.Parallel()
-	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
-	s.write()
-	s.Store.Freeze()
-	s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
-	s.pass(12 * time.Second)
-	s.Store.Thaw()
-	s.awaitLog(leader, "done: acquire|no action. I am")
-	s.pass(3 * time.Second)
-	if now := s.healthy(); now != leader {
-		t.Errorf("%s leads, not %s as before", now.Name, leader.Name)
-	}
-	s.judge(false)
-	if gap := s.gap(); gap > 2*time.Second {
-		t.Errorf("clients noticed: no write for %v", gap)
-	}
-}
-
-// The same with a store that was killed and started again.
-func TestStoreKilled(t *testing.T) {
-	t.Parallel()
-	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
-	s.write()
-	s.Store.Kill()
-	s.pass(12 * time.Second)
-	s.must(s.Store.Start(t.Context()))
-	s.pass(3 * time.Second)
-	if now := s.healthy(); now != leader {
-		t.Errorf("%s leads, not %s as before", now.Name, leader.Name)
-	}
-	s.judge(false)
-	if gap := s.gap(); gap > 2*time.Second {
-		t.Errorf("clients noticed: no write for %v", gap)
+	for name, away := range map[string]struct{ leave, comeBack func(*scene) }{
+		"frozen": {func(s *scene) { s.Store.Freeze() }, func(s *scene) { s.Store.Thaw() }},
+		"killed": {func(s *scene) { s.Store.Kill() }, func(s *scene) { s.must(s.Store.Start(s.ctx)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
+			s.write()
+			away.leave(s)
+			s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
+			s.pass(12 * time.Second)
+			away.comeBack(s)
+			s.awaitLog(leader, "done: acquire|no action. I am")
+			s.pass(3 * time.Second)
+			if now := s.healthy(); now != leader {
+				t.Errorf("%s leads, not %s as before", now.Name, leader.Name)
+			}
+			s.judge(false)
+			if gap := s.gap(); gap > 2*time.Second {
+				t.Errorf("clients noticed: no write for %v", gap)
+			}
+		})
 	}
 }
 
@@ -69,12 +45,7 @@ func TestStoreFrozenWithoutFailsafe(t *testing.T) {
 	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": false}})
 	s.write()
 	s.Store.Freeze()
-	s.until("the primary to stop taking writes", func(ctx context.Context) error {
-		if ok, err := leader.Writable(ctx); err == nil && ok {
-			return errors.New("it takes them")
-		}
-		return nil
-	})
+	s.takesNoWrites(leader)
 	s.Store.Thaw()
 	s.judge(false)
 }
@@ -87,12 +58,7 @@ func TestFailsafeMemberMissing(t *testing.T) {
 	missing := s.others(leader)[0]
 	missing.KillHost()
 	s.Store.Freeze()
-	s.until("the primary to stop taking writes", func(ctx context.Context) error {
-		if ok, err := leader.Writable(ctx); err == nil && ok {
-			return errors.New("it takes them")
-		}
-		return nil
-	})
+	s.takesNoWrites(leader)
 	s.Store.Thaw()
 	s.must(missing.StartHost())
 	s.judge(false)
@@ -129,6 +95,16 @@ func TestFailsafeAcceptorRestarts(t *testing.T) {
 	}
 	leader.Rejoin()
 	s.judge(false)
+}
+
+func (s *scene) takesNoWrites(n *lab.Node) {
+	s.t.Helper()
+	s.until(n.Name+" to stop taking writes", func(ctx context.Context) error {
+		if ok, err := n.Writable(ctx); err == nil && ok {
+			return errors.New("it takes them")
+		}
+		return nil
+	})
 }
 
 // pass lets time go by that the fault itself needs, with the writers going on.
