@@ -67,6 +67,13 @@ type Timer interface {
 // time is over; context.Cause is context.DeadlineExceeded then.
 func WithDeadline(parent context.Context, c Clock, at Instant) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
+	if _, ok := c.(system); ok {
+		stop := at.after(func() { cancel(context.DeadlineExceeded) })
+		return ctx, func() {
+			stop()
+			cancel(context.Canceled)
+		}
+	}
 	timer := c.NewTimer(at)
 	go func() {
 		defer timer.Stop()
@@ -77,6 +84,27 @@ func WithDeadline(parent context.Context, c Clock, at Instant) (context.Context,
 		}
 	}()
 	return ctx, func() { cancel(context.Canceled) }
+}
+
+// atMost is how long a machine may have been awake again before the deadline of a
+// context that ended in its sleep is noticed.
+const atMost = time.Second
+
+// after calls f at i on the machine's clock. It is for the many deadlines that
+// nearly never come: a Go timer costs no system call, and looks at the clock when
+// it fires, since it stands still in suspend.
+func (i Instant) after(f func()) (stop func()) {
+	var t *time.Timer
+	left := func() time.Duration { return i.Sub(System().Now()) }
+	t = time.AfterFunc(time.Hour, func() {
+		if d := left(); d > 0 {
+			t.Reset(min(d, atMost))
+			return
+		}
+		f()
+	})
+	t.Reset(min(max(left(), 0), atMost))
+	return func() { t.Stop() }
 }
 
 // WithTimeout is context.WithTimeout on a Clock.

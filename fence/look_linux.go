@@ -13,9 +13,13 @@ import (
 )
 
 const (
-	lookEvery = 100 * time.Millisecond // while only a standby may run
-	scanEvery = 10 * time.Second       // all of /proc, when no file gave a reason to
-	starting  = 10 * time.Second       // a postmaster makes its postmaster.pid first of all
+	// While only a standby may run; sometimes will do where each server that starts
+	// or is promoted is told by the files that it makes.
+	lookEvery     = 100 * time.Millisecond
+	lookSometimes = time.Second
+
+	scanEvery = 10 * time.Second // all of /proc, when no file gave a reason to
+	starting  = 10 * time.Second // a postmaster makes its postmaster.pid first of all
 )
 
 // looker tells whether what runs on the data directory is a standby.

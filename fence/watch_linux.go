@@ -12,11 +12,12 @@ import (
 // watch looks again and again while only a standby may run, and at once when a
 // file comes or goes.
 func (g *guard) watch() {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
 	files := g.watchFiles()
 	for {
-		files.follow(g.DataDir)
+		pause := lookEvery
+		if files.follow(g.DataDir) {
+			pause = lookSometimes
+		}
 		if !g.watching.Load() {
 			<-g.wake
 			continue
@@ -28,7 +29,7 @@ func (g *guard) watch() {
 			g.inbox <- message{event: Looked{Server: server, Began: began}}
 		}
 		select {
-		case <-ticker.C:
+		case <-time.After(pause):
 		case <-g.wake:
 		case <-files.changed:
 		}
@@ -41,8 +42,7 @@ type files struct {
 	changed chan struct{}
 }
 
-// watchFiles is for as long as the guard lives. Without inotify the ticker is
-// all there is.
+// watchFiles is for as long as the guard lives.
 func (g *guard) watchFiles() files {
 	f := files{fd: -1, changed: make(chan struct{}, 1)}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
@@ -90,8 +90,11 @@ func promotion(events []byte) bool {
 }
 
 // follow watches the directory that is at dir now; once more of the same is one.
-func (f files) follow(dir string) {
-	if f.fd >= 0 {
-		_, _ = unix.InotifyAddWatch(f.fd, dir, unix.IN_CREATE|unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO)
+// False: nobody tells.
+func (f files) follow(dir string) bool {
+	if f.fd < 0 {
+		return false
 	}
+	_, err := unix.InotifyAddWatch(f.fd, dir, unix.IN_CREATE|unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO)
+	return err == nil
 }
