@@ -61,7 +61,7 @@ func (a *Agent) observe(ctx context.Context, read bool) view {
 	v.Pledged = a.pledged.look()
 	v.Pledges = a.pledges.look()
 	v.Request = a.requests.look()
-	v.Seen, v.Known = a.seen, a.everKnown()
+	v.Seen, v.Known = maps.Clone(a.seen), a.everKnown()
 	v.Memory = a.memory
 	return v
 }
