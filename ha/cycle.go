@@ -77,9 +77,15 @@ func (a *Agent) read(ctx context.Context) store {
 		}
 		return store{Err: err.Error(), LostAt: a.lostAt}
 	}
+	now := a.clock.Now()
+	if !a.lostAt.IsZero() {
+		// Nobody can be seen in a store that can't be read: that time doesn't count.
+		for name, seen := range a.seen {
+			a.seen[name] = seen.Add(now.Sub(a.lostAt))
+		}
+	}
 	a.cluster, a.received, a.stale = cluster, true, false
 	a.readAt, a.lostAt = cluster.Sent, 0
-	now := a.clock.Now()
 	for _, m := range cluster.Members {
 		a.seen[m.Name], a.known[m.Name] = now, m
 	}

@@ -122,7 +122,7 @@ func failsafeMap(v view) (dcs.Failsafe, bool) {
 		}
 	}
 	for name, url := range v.Store.Cluster.Failsafe.Members {
-		if _, there := members[name]; !there && v.Now.Before(v.Seen[name].Add(failsafeKeep(v))) {
+		if _, there := members[name]; !there && v.Now.Before(lastSign(v, name).Add(failsafeKeep(v))) {
 			members[name] = url
 		}
 	}
