@@ -231,7 +231,10 @@ func (a *Agent) begin(ctx context.Context) error {
 		a.cfg.PostgreSQL.SetLauncher(&a.fencing)
 	}
 	a.client.SetTTL(a.settings.TTL)
-	a.status(ctx)
+	if s := a.status(ctx); s.Role == postgres.RoleReplica && a.fencing.look(ctx).Armed {
+		// The agent before us may have asked for its promotion.
+		a.memory.Promoting = a.clock.Now()
+	}
 	a.resume(ctx)
 	return nil
 }
