@@ -19,8 +19,7 @@ func decide(v view) decision {
 // certain: we hold no lease, and the server is stopped or a standby that nobody
 // has asked to promote since it was started.
 func settle(v view, d decision) decision {
-	harmless := v.Server.PID == 0 || v.Server.Role == postgres.RoleReplica && v.Memory.Promoting.IsZero()
-	if !v.Guard.Armed || v.Term.held() || v.Pledges.bind(v.Now) || v.Job.running() || !harmless {
+	if !v.Guard.Armed || v.Term.held() || v.Pledges.bind(v.Now) || v.Job.running() || !harmless(v) {
 		return d
 	}
 	for _, a := range d.Actions {
@@ -31,6 +30,11 @@ func settle(v view, d decision) decision {
 	}
 	d.Actions = append([]action{disarm{}}, d.Actions...)
 	return d
+}
+
+// harmless says whether the server can't take a write, now or in a moment.
+func harmless(v view) bool {
+	return v.Server.PID == 0 || v.Server.Role == postgres.RoleReplica && v.Memory.Promoting.IsZero()
 }
 
 func answerTo(v view) decision {

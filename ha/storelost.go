@@ -16,12 +16,24 @@ func storeLost(v view) decision {
 		return demote(v, "store-lost/no-lease", "DCS is not accessible, and I have no lease: demoting self").within(v, retry)
 	case v.Job.running() && !v.Term.held():
 		return inJob(v, "store-lost/job").within(v, retry)
+	case v.Term.held() && harmless(v) && !v.Job.running() && !v.Now.Before(v.Term.Plan.GiveUp):
+		return storeLostRelease(v)
 	case s.Role != postgres.RolePrimary && s.State != postgres.StateStopped:
 		return say(v, "store-lost", "DCS is not accessible: %s", v.Store.Err).within(v, retry)
 	case s.Role != postgres.RolePrimary:
 		return storeLostStopped(v, retry)
 	}
 	return storeLostPrimary(v, retry)
+}
+
+// storeLostRelease ends the lease of a member that doesn't lead any more, or
+// never came to it. Nothing else would keep the lease timer and the guard from
+// stopping the standby that it is from now on. The store may take the release
+// although it can't be read; else the lease ends there by itself.
+func storeLostRelease(v view) decision {
+	d := say(v, "store-lost/release", "DCS is not accessible (%s), and I am not the primary: giving up my lease", v.Store.Err)
+	d.Memory.Handover.Done = d.Memory.Handover.Reason != ""
+	return d.with(release{finalDocuments(v)}, disarm{}).within(v, 0)
 }
 
 // storeLostPrimary keeps a primary on while its lease lasts for certain, or
