@@ -60,7 +60,27 @@ func holdLaws(t *rapid.T, v view) (runs bool) {
 			runs = true
 		}
 	}
+	if v.Server.Role == postgres.RolePrimary && !v.Term.held() && !v.Pledges.bind(v.Now) && !stops(v, d) {
+		t.Fatalf("%s: a primary without a lease isn't stopped\nserver %+v\nactions %v", d.ID, v.Server, d.Actions)
+	}
 	return runs
+}
+
+// stops says whether the server is being stopped, or will be once the job under
+// way has been cancelled.
+func stops(v view, d decision) bool {
+	if v.Job.running() && (v.Job.Kind == jobStop || v.Job.Kind == jobHandOver) {
+		return true
+	}
+	for _, act := range d.Actions {
+		switch act := act.(type) {
+		case cancelJob:
+			return true
+		case run:
+			return act.Kind == jobStop
+		}
+	}
+	return false
 }
 
 // broken names the law that an action breaks in a view.
@@ -277,6 +297,9 @@ func drawServer(t *rapid.T, v *view) {
 		p.State, p.Role, p.PID, p.Answers = postgres.StateRunning, postgres.RoleReplica, scenePID, true
 	case "primary":
 		p.State, p.Role, p.PID, p.Answers, p.Standby = postgres.StateRunning, postgres.RolePrimary, scenePID, true, false
+		if rapid.IntRange(0, 7).Draw(t, "data can't be looked at") == 0 {
+			p.Data, p.Problem = postgres.DataState(rapid.SampledFrom([]string{"unknown", "foreign"}).Draw(t, "data")), "input/output error"
+		}
 	default:
 		panic(fmt.Sprintf("no such server: %s", kind))
 	}
