@@ -2,6 +2,7 @@ package ha
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/regent-ha/regent/postgres"
 )
@@ -43,6 +44,8 @@ func answerTo(v view) decision {
 		return shutdown(v)
 	case !v.Store.readable():
 		return storeLost(v)
+	case v.Term.held() && renewalsLost(v):
+		return storeLostPrimary(v, min(v.Settings.LoopWait, time.Second))
 	case v.Term.held():
 		return leading(v)
 	case v.Store.Cluster.Leader != nil && v.Store.Cluster.Leader.Name != v.Self.Name:

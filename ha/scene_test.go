@@ -305,9 +305,12 @@ func (s *scene) memory(w words) {
 				Missing: postgres.LSN(w.number("missing", 0))}
 		case "dry":
 			m.Dry = w.ago("dry")
-		case "reason", "to", "missing", "looked":
+		case "reason", "to", "missing", "looked", "since":
 		case "handover":
 			m.Handover = handover{Reason: value, To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
+			if since := w.ago("since"); !since.IsZero() {
+				m.Handover.Since = since
+			}
 		case "vacant":
 			m.Vacant, m.Round = w.ago(key), w.ago(key)
 		case "following":
