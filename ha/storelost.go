@@ -38,10 +38,12 @@ func storeLostRelease(v view) decision {
 
 // renewalsLost says whether a store that can be read leaves it open if it renews
 // the lease of a primary, and the next renewal is due: for us it is lost as well.
-// A key that isn't ours any more is another matter, and certain.
+// A key that isn't ours any more is another matter, and a renewal makes it
+// certain; one that is absent changes nothing while all members have pledged.
 func renewalsLost(v view) bool {
 	idle := !v.Job.running() && v.Memory.Handover.Reason == "" && v.Term.Lease.ID != v.Guard.Spent
-	return idle && v.Term.Unknown && v.Server.Role == postgres.RolePrimary && !v.Now.Before(v.Term.Plan.Renew) && !keyLooksLost(v)
+	certain := keyLooksLost(v) && !(v.Store.Cluster.Leader == nil && v.Pledges.bind(v.Now))
+	return idle && v.Term.Unknown && v.Server.Role == postgres.RolePrimary && !v.Now.Before(v.Term.Plan.Renew) && !certain
 }
 
 // outage is what the store does, in a few words.
