@@ -25,7 +25,16 @@ type explanation struct {
 
 func (p *program) explainCommand() *cobra.Command {
 	last := 5
+	var saved, replayed, rule string
 	c := command("explain [flags] [CLUSTER_NAME] [MEMBER_NAME...]", "Say what the members decided last, and why", cobra.ArbitraryArgs, func(ctx context.Context, args []string) error {
+		switch {
+		case rule != "" && saved == "":
+			return errors.New("--rule says which decision to --save")
+		case replayed != "" && len(args) > 0:
+			return errors.New("--replay asks no cluster: it takes a file alone")
+		case replayed != "":
+			return p.replay(replayed)
+		}
 		name, members := "", []string(nil)
 		if len(args) > 0 {
 			name, members = args[0], args[1:]
@@ -35,9 +44,16 @@ func (p *program) explainCommand() *cobra.Command {
 			return err
 		}
 		defer s.close()
+		if saved != "" {
+			return s.save(ctx, members, rule, saved)
+		}
 		return s.explain(ctx, members, last)
 	})
 	c.Flags().VarP(countValue{&last}, "last", "n", "how many decisions of each member")
+	c.Flags().StringVar(&saved, "save", "", "write the member's last decision, with all that it was made from, to `FILE`")
+	c.Flags().StringVar(&rule, "rule", "", "save the last decision by this `RULE`, the word in brackets")
+	c.Flags().StringVar(&replayed, "replay", "", "decide what was saved in `FILE` once more, as this program does")
+	c.MarkFlagsMutuallyExclusive("save", "replay", "last")
 	return c
 }
 
@@ -64,7 +80,7 @@ func (s *session) explain(ctx context.Context, names []string, last int) error {
 		if m.Problem != "" {
 			s.say("  problem: %s", m.Problem)
 		}
-		e, err := s.decisions(ctx, m.Member)
+		e, err := s.decisions(ctx, m.Member, "/decisions")
 		if err != nil {
 			s.say("  %v", err)
 			failed = errRefused
@@ -94,8 +110,8 @@ func requested(f dcs.Failover) string {
 	return text
 }
 
-func (s *session) decisions(ctx context.Context, m dcs.Member) (explanation, error) {
-	reply, err := s.ask(ctx, askTimeout, http.MethodGet, m, "/decisions", nil)
+func (s *session) decisions(ctx context.Context, m dcs.Member, path string) (explanation, error) {
+	reply, err := s.ask(ctx, askTimeout, http.MethodGet, m, path, nil)
 	var e explanation
 	switch {
 	case err != nil:
@@ -113,16 +129,16 @@ func (s *session) decisions(ctx context.Context, m dcs.Member) (explanation, err
 
 // sayDecision prints one: when, which rule, why, what was done, and who could
 // lead.
-func (s *session) sayDecision(d ha.Decision) {
-	at := d.At.In(s.o.Now().Location()).Format("2006-01-02 15:04:05.000")
+func (p *program) sayDecision(d ha.Decision) {
+	at := d.At.In(p.o.Now().Location()).Format("2006-01-02 15:04:05.000")
 	often := ""
 	if d.Repeated > 0 {
 		often = fmt.Sprintf(", %d times since", d.Repeated+1)
 	}
-	s.say("  %s  %s  [%s%s]", at, d.Reason, d.Rule, often)
+	p.say("  %s  %s  [%s%s]", at, d.Reason, d.Rule, often)
 	indent := strings.Repeat(" ", len(time.DateTime)+len(".000")+4)
 	for _, action := range d.Actions {
-		s.say("%sdid: %s", indent, action)
+		p.say("%sdid: %s", indent, action)
 	}
 	for _, v := range d.Verdicts {
 		verdict := "can't lead"
@@ -132,6 +148,6 @@ func (s *session) sayDecision(d ha.Decision) {
 		if v.Reason != verdict {
 			verdict += ": " + v.Reason
 		}
-		s.say("%s%s %s", indent, v.Member, verdict)
+		p.say("%s%s %s", indent, v.Member, verdict)
 	}
 }

@@ -31,6 +31,7 @@ type fakeAgent struct {
 	mu      sync.Mutex
 	report  ha.Report
 	decided []ha.Decision
+	viewed  []ha.Decision
 	refuses error // of restart and reinitialize
 }
 
@@ -42,6 +43,7 @@ func (a *fakeAgent) Report() ha.Report {
 
 func (a *fakeAgent) Refresh(context.Context) ha.Report { return a.Report() }
 func (a *fakeAgent) Decisions() []ha.Decision          { return a.decided }
+func (a *fakeAgent) Views() ([]ha.Decision, error)     { return a.viewed, nil }
 func (a *fakeAgent) Restart(context.Context) error     { return a.refuses }
 func (a *fakeAgent) Client() *dcs.Client               { return a.client }
 func (a *fakeAgent) Reload()                           {}

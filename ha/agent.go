@@ -231,8 +231,12 @@ func (a *Agent) begin(ctx context.Context) error {
 		a.cfg.PostgreSQL.SetLauncher(&a.fencing)
 	}
 	a.client.SetTTL(a.settings.TTL)
-	a.status(ctx)
+	s := a.status(ctx)
 	a.resume(ctx)
+	if t := a.office.get(); s.Role == postgres.RoleReplica && a.fencing.look(ctx).Armed && (!t.held() || t.Writable != "") {
+		// The agent before us may have asked for its promotion.
+		a.memory.Promoting = a.clock.Now()
+	}
 	return nil
 }
 

@@ -102,26 +102,26 @@ func (a *Agent) logAction(ctx context.Context, act action, err error) {
 	case touch, renew, ask, askPledges, nudge, syncSlots, disarm:
 		level = slog.LevelDebug
 	}
-	kind := fmt.Sprintf("%T", act)
+	kind, what := fmt.Sprintf("%T", act), conceal(act.String())
 	if err == nil {
 		delete(a.failing, kind)
 		word := "done: "
 		if _, long := act.(run); long {
 			word = "begun: "
 		}
-		a.log.Log(ctx, level, word+act.String())
+		a.log.Log(ctx, level, word+what)
 		return
 	}
 	if a.failing[kind] {
-		a.log.Debug("failed again: "+act.String(), "error", err)
+		a.log.Debug("failed again: "+what, "error", err)
 		return
 	}
 	if errors.Is(err, dcs.ErrHeld) || errors.Is(err, dcs.ErrConflict) {
-		a.log.Info("refused: "+act.String(), "reason", err)
+		a.log.Info("refused: "+what, "reason", err)
 		return
 	}
 	a.failing[kind] = true // said once, until it works again
-	a.log.Warn("failed: "+act.String(), "error", err)
+	a.log.Warn("failed: "+what, "error", err)
 }
 
 // afterFailure is the memory after a decision whose action failed: what the

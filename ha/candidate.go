@@ -2,7 +2,6 @@ package ha
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
@@ -191,20 +190,6 @@ func requestedOther(v view, fit []string) string {
 		return fmt.Sprintf("leaving the lead to %v, since the switchover is away from me", fit)
 	}
 	return ""
-}
-
-// electorate are the members that may know better than we: those of the store,
-// and those that are gone from it since less than a ttl. After an outage of the
-// store, or when somebody wiped it, entries are missing of members that live.
-func electorate(v view) []dcs.Member {
-	members := slices.Clone(v.Store.Cluster.Members)
-	for _, m := range v.Known {
-		_, there := v.Store.Cluster.Member(m.Name)
-		if !there && v.Now.Before(v.Seen[m.Name].Add(v.Settings.TTL)) {
-			members = append(members, m)
-		}
-	}
-	return members
 }
 
 // opinion is what one peer means for our candidacy.

@@ -61,7 +61,7 @@ func (a *Agent) observe(ctx context.Context, read bool) view {
 	v.Pledged = a.pledged.look()
 	v.Pledges = a.pledges.look()
 	v.Request = a.requests.look()
-	v.Seen, v.Known = a.seen, a.everKnown()
+	v.Seen, v.Known = maps.Clone(a.seen), a.everKnown()
 	v.Memory = a.memory
 	return v
 }
@@ -77,9 +77,15 @@ func (a *Agent) read(ctx context.Context) store {
 		}
 		return store{Err: err.Error(), LostAt: a.lostAt}
 	}
+	now := a.clock.Now()
+	if !a.lostAt.IsZero() {
+		// Nobody can be seen in a store that can't be read: that time doesn't count.
+		for name, seen := range a.seen {
+			a.seen[name] = seen.Add(now.Sub(a.lostAt))
+		}
+	}
 	a.cluster, a.received, a.stale = cluster, true, false
 	a.readAt, a.lostAt = cluster.Sent, 0
-	now := a.clock.Now()
 	for _, m := range cluster.Members {
 		a.seen[m.Name], a.known[m.Name] = now, m
 	}

@@ -20,6 +20,8 @@ func dataFirst(v view) (decision, bool) {
 	case s.Role == postgres.RoleReplica && !v.Memory.Promoting.IsZero():
 		// The request may still take effect: only a restart makes it a standby for certain.
 		return demote(v, "promotion/lost", "the lease was lost during the promotion: stopping PostgreSQL"), true
+	case s.Role == postgres.RolePrimary && (s.Data != postgres.DataValid || s.SystemID == ""):
+		return demote(v, "data/primary", "demoting self because I do not have the lock, and the data directory can't be looked at: "+s.Problem), true
 	case s.Data == postgres.DataUnknown:
 		return say(v, "data/unknown", "data directory is not accessible: %s", s.Problem), true
 	case s.Data == postgres.DataForeign:
@@ -30,6 +32,9 @@ func dataFirst(v view) (decision, bool) {
 		return say(v, "data/identity", "data dir for the cluster is not empty, but system ID is invalid: %s", s.Problem), true
 	case !v.Store.Cluster.Initialize.Present:
 		d := say(v, "initialize/claim", "the store has no initialize key, and our data has the identifier %s", s.SystemID)
+		if s.Role == postgres.RolePrimary {
+			d = demote(v, "initialize/claim-primary", "demoting self because I do not have the lock, and naming the cluster, since the store has no initialize key")
+		}
 		return d.with(put{dcs.Write{Key: dcs.InitializeKey, Value: []byte(s.SystemID), Prev: dcs.Absent}}).within(v, 0), true
 	case foreign(v) && s.Role == postgres.RolePrimary:
 		return demote(v, "initialize/foreign-primary", foreignReason(v)), true

@@ -2,6 +2,7 @@ package ha
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/regent-ha/regent/postgres"
 )
@@ -19,8 +20,7 @@ func decide(v view) decision {
 // certain: we hold no lease, and the server is stopped or a standby that nobody
 // has asked to promote since it was started.
 func settle(v view, d decision) decision {
-	harmless := v.Server.PID == 0 || v.Server.Role == postgres.RoleReplica && v.Memory.Promoting.IsZero()
-	if !v.Guard.Armed || v.Term.held() || v.Pledges.bind(v.Now) || v.Job.running() || !harmless {
+	if !v.Guard.Armed || v.Term.held() || v.Pledges.bind(v.Now) || v.Job.running() || !harmless(v) {
 		return d
 	}
 	for _, a := range d.Actions {
@@ -33,12 +33,19 @@ func settle(v view, d decision) decision {
 	return d
 }
 
+// harmless says whether the server can't take a write, now or in a moment.
+func harmless(v view) bool {
+	return v.Server.PID == 0 || v.Server.Role == postgres.RoleReplica && v.Memory.Promoting.IsZero()
+}
+
 func answerTo(v view) decision {
 	switch {
 	case v.Request.Shutdown:
 		return shutdown(v)
 	case !v.Store.readable():
 		return storeLost(v)
+	case v.Term.held() && renewalsLost(v):
+		return storeLostPrimary(v, min(v.Settings.LoopWait, time.Second))
 	case v.Term.held():
 		return leading(v)
 	case v.Store.Cluster.Leader != nil && v.Store.Cluster.Leader.Name != v.Self.Name:

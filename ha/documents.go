@@ -27,10 +27,11 @@ func leaderDocuments(v view, d *decision) []dcs.Write {
 	return docs
 }
 
-// finalDocuments go with the release: the position that we came to, which
-// candidates measure their lag against.
+// finalDocuments go with the release: the position that we came to as primary,
+// which candidates measure their lag against. That of a standby is no measure.
 func finalDocuments(v view) []dcs.Write {
-	if v.Server.Location == 0 || v.Server.Control == nil || !v.Server.Control.CleanShutdown() {
+	s := v.Server
+	if s.PID != 0 || s.Location == 0 || s.Control == nil || s.Control.State != "shut down" {
 		return nil
 	}
 	return appendChanged(nil, dcs.StatusKey, v.Store.Cluster.Status.Version, v.Store.Cluster.Status, leaderStatus(v))
@@ -122,7 +123,7 @@ func failsafeMap(v view) (dcs.Failsafe, bool) {
 		}
 	}
 	for name, url := range v.Store.Cluster.Failsafe.Members {
-		if _, there := members[name]; !there && v.Now.Before(v.Seen[name].Add(failsafeKeep(v))) {
+		if _, there := members[name]; !there && v.Now.Before(lastSign(v, name).Add(failsafeKeep(v))) {
 			members[name] = url
 		}
 	}

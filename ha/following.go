@@ -244,7 +244,7 @@ func diverged(v view, up postgres.Upstream, ready bool) decision {
 // operatorRequest answers what an operator asked of this replica.
 func operatorRequest(v view) (decision, bool) {
 	switch {
-	case v.Job.running():
+	case v.Job.running(), v.Server.Role == postgres.RolePrimary: // that is stopped first
 		return decision{}, false
 	case v.Request.Reinitialize:
 		primary, ready := leaderUpstream(v)

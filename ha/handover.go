@@ -90,7 +90,8 @@ func succeeds(v view, m dcs.Member, p peer) Verdict {
 	no := func(format string, args ...any) Verdict {
 		return Verdict{Member: m.Name, Reason: fmt.Sprintf(format, args...)}
 	}
-	lag := int64(v.Server.Location) - int64(a.Location)
+	// Of a server that has crashed no more than its last checkpoint is known.
+	lag := int64(max(uint64(v.Server.Location), v.Store.Cluster.Status.Optime)) - int64(a.Location)
 	switch {
 	case p.Err != "":
 		return no("can't be reached: %s", p.Err)

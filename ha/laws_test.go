@@ -15,24 +15,72 @@ import (
 
 // TestLaws holds what must be true of every decision against random views.
 func TestLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { holdLaws(t, drawView(t)) })
+}
+
+// TestLawsOfElections holds them where chance comes seldom: nobody leads, and we
+// are a running standby.
+func TestLawsOfElections(t *testing.T) {
+	won := 0
 	rapid.Check(t, func(t *rapid.T) {
 		v := drawView(t)
-		d := decide(v)
-		if again := decide(v); !reflect.DeepEqual(d, again) {
-			t.Fatalf("the same view gave two decisions:\n%+v\n%+v", d, again)
-		}
-		if d.ID == "" || d.Reason == "" {
-			t.Fatalf("a decision without a reason: %+v", d)
-		}
-		if d.Next.IsZero() || d.Next.After(v.Now.Add(v.Settings.TTL)) {
-			t.Fatalf("%s: looks again at %v", d.ID, d.Next.Sub(v.Now))
-		}
-		for _, act := range d.Actions {
-			if law := broken(v, act); law != "" {
-				t.Fatalf("%s: %s: %s\nterm %+v\nserver %s %s\nmemory %+v", d.ID, act, law, v.Term, v.Server.State, v.Server.Role, v.Memory)
-			}
+		v.Store.Fresh, v.Store.Err, v.Store.Received = true, "", true
+		v.Store.Cluster.Leader, v.Term = nil, term{}
+		v.Store.Cluster.Initialize.Present, v.Store.Cluster.Initialize.SystemID = true, sceneCluster
+		v.Memory.Bootstrap, v.Memory.Promoting = false, 0
+		v.Job, v.Request = job{}, request{}
+		v.Server = postgres.Status{Data: postgres.DataValid, SystemID: sceneCluster, State: postgres.StateRunning, Role: postgres.RoleReplica, Standby: true,
+			PID: scenePID, Answers: true, Timeline: 1, Location: postgres.LSN(rapid.SampledFrom([]uint64{0, 1000, 1100}).Draw(t, "location"))}
+		if holdLaws(t, v) {
+			won++
 		}
 	})
+	if won == 0 {
+		t.Error("nobody ever ran for leader")
+	}
+}
+
+// holdLaws decides v and returns whether the leader key is tried for.
+func holdLaws(t *rapid.T, v view) (runs bool) {
+	d := decide(v)
+	if again := decide(v); !reflect.DeepEqual(d, again) {
+		t.Fatalf("the same view gave two decisions:\n%+v\n%+v", d, again)
+	}
+	if d.ID == "" || d.Reason == "" {
+		t.Fatalf("a decision without a reason: %+v", d)
+	}
+	if d.Next.IsZero() || d.Next.After(v.Now.Add(v.Settings.TTL)) {
+		t.Fatalf("%s: looks again at %v", d.ID, d.Next.Sub(v.Now))
+	}
+	for _, act := range d.Actions {
+		if law := broken(v, act); law != "" {
+			t.Fatalf("%s: %s: %s\nterm %+v\nserver %s %s\nmemory %+v", d.ID, act, law, v.Term, v.Server.State, v.Server.Role, v.Memory)
+		}
+		if _, ok := act.(acquire); ok {
+			runs = true
+		}
+	}
+	if v.Server.Role == postgres.RolePrimary && !v.Term.held() && !v.Pledges.bind(v.Now) && !stops(v, d) {
+		t.Fatalf("%s: a primary without a lease isn't stopped\nserver %+v\nactions %v", d.ID, v.Server, d.Actions)
+	}
+	return runs
+}
+
+// stops says whether the server is being stopped, or will be once the job under
+// way has been cancelled.
+func stops(v view, d decision) bool {
+	if v.Job.running() && (v.Job.Kind == jobStop || v.Job.Kind == jobHandOver) {
+		return true
+	}
+	for _, act := range d.Actions {
+		switch act := act.(type) {
+		case cancelJob:
+			return true
+		case run:
+			return act.Kind == jobStop
+		}
+	}
+	return false
 }
 
 // broken names the law that an action breaks in a view.
@@ -71,6 +119,8 @@ func broken(v view, act action) string {
 			return "a member that lags too far doesn't run"
 		case v.Memory.Checked.Result == ancestryDiverged && v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled:
 			return "a member whose WAL has diverged doesn't run"
+		case v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled && unheard(v):
+			return "nobody runs before all of the failsafe map were asked who may have gone lately"
 		}
 	case release:
 		if v.Server.PID != 0 && v.Server.Role != postgres.RoleReplica {
@@ -99,6 +149,22 @@ func broken(v view, act action) string {
 		}
 	}
 	return ""
+}
+
+// unheard says whether a member of the failsafe map may have vanished from the
+// store less than a ttl ago and was not asked.
+func unheard(v view) bool {
+	for name := range v.Store.Cluster.Failsafe.Members {
+		_, there := v.Store.Cluster.Member(name)
+		seen, known := v.Seen[name]
+		if !known {
+			seen = v.Memory.FirstTouch
+		}
+		if !there && v.Settings.Failsafe && v.Now.Sub(seen) < v.Settings.TTL && v.Peers[name].Asked.IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 func drawView(t *rapid.T) view {
@@ -131,6 +197,9 @@ func drawView(t *rapid.T) view {
 		c.Initialize.SystemID = ""
 	case 2:
 		c.Initialize.SystemID = "7999999999999999999"
+	}
+	if flag("b was seen") {
+		v.Seen["b"] = ago("seen b")
 	}
 	c.Status = dcs.Status{Present: true, Optime: lsn("optime"), Version: "s1"}
 	for _, name := range []string{"b", "c"} {
@@ -193,6 +262,9 @@ func drawView(t *rapid.T) view {
 	}
 	m := &v.Memory
 	m.Vacant = ago("vacant")
+	if rarely("young") {
+		m.FirstTouch = ago("first touch")
+	}
 	m.Round = m.Vacant
 	m.Bootstrap = rarely("bootstrapping") && c.Initialize.Present && c.Initialize.SystemID == ""
 	if rarely("diverged") {
@@ -225,6 +297,9 @@ func drawServer(t *rapid.T, v *view) {
 		p.State, p.Role, p.PID, p.Answers = postgres.StateRunning, postgres.RoleReplica, scenePID, true
 	case "primary":
 		p.State, p.Role, p.PID, p.Answers, p.Standby = postgres.StateRunning, postgres.RolePrimary, scenePID, true, false
+		if rapid.IntRange(0, 7).Draw(t, "data can't be looked at") == 0 {
+			p.Data, p.Problem = postgres.DataState(rapid.SampledFrom([]string{"unknown", "foreign"}).Draw(t, "data")), "input/output error"
+		}
 	default:
 		panic(fmt.Sprintf("no such server: %s", kind))
 	}

@@ -100,6 +100,8 @@ func leadStopped(v view) decision {
 		d.Memory.Starts.Since = v.Now
 		d.Memory.Begun = true
 		return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
+	case v.Term.Unknown && !v.Now.Before(v.Term.Plan.GiveUp) && !v.Pledges.bind(v.Now):
+		return giveUp(v, "lead/not-renewed", "PostgreSQL is not running, and my lease could not be renewed in time: releasing it")
 	case !mayStartInPlace(v):
 		return giveUp(v, "lead/not-in-place", "PostgreSQL is not running, and it was not primary under this lease: releasing it")
 	case v.Settings.PrimaryStartTimeout == 0 || v.Memory.Starts.Failed >= startsBeforeFailover:

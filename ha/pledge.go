@@ -105,6 +105,7 @@ func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (uint64, error) {
 		return 0, fmt.Errorf("the pledge can't be written down: %w", err)
 	}
 	b.given = given
+	a.Wake() // what is told of this member changes
 	return uint64(s.Location), nil
 }
 

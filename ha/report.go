@@ -2,6 +2,7 @@ package ha
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ type Report struct {
 	// at the moment of the answer. Zero: it doesn't lead.
 	LeadsUntil clock.Instant
 	Failsafe   bool // it leads on the word of the other members
+	// PledgedUntil is until when this member keeps still for a leader that has
+	// lost the store. Zero: it has never been asked.
+	PledgedUntil clock.Instant
 
 	Settings Settings
 	Decision Decision
@@ -35,6 +39,9 @@ type Report struct {
 	Job      string            // the long job under way; empty: none
 	Progress postgres.Progress // of that job, where it can be told: a clone
 }
+
+// Pledged says whether this member keeps still for a leader without the store.
+func (r Report) Pledged(now clock.Instant) bool { return now.Before(r.PledgedUntil) }
 
 // Leads says whether this member is the leader at now.
 func (r Report) Leads(now clock.Instant) bool { return now.Before(r.LeadsUntil) }
@@ -47,6 +54,8 @@ type Decision struct {
 	Actions  []string  `json:"actions,omitempty"`
 	Verdicts []Verdict `json:"candidates,omitempty"`
 	Repeated int       `json:"repeated,omitempty"` // how often the same was decided again
+	// View is all that the decision was made from, where it was kept: see Replay.
+	View json.RawMessage `json:"view,omitempty"`
 }
 
 // keptDecisions is how many different decisions are remembered.
@@ -56,18 +65,17 @@ type reports struct {
 	mu        sync.Mutex
 	report    Report
 	decisions []Decision
+	kept      []kept
 }
 
 func (r *reports) add(v view, d decision, a *Agent) {
-	entry := Decision{At: v.Wall, Rule: d.ID, Reason: d.Reason, Verdicts: d.Verdicts}
-	for _, act := range d.Actions {
-		if _, routine := act.(touch); !routine {
-			entry.Actions = append(entry.Actions, act.String())
-		}
-	}
+	entry := forPeople(v, d)
 	report := Report{
 		Name: a.cfg.Name, Cluster: v.Store.Cluster, Known: v.Store.Received, Readable: v.Store.readable(), ReadAt: a.readAt,
 		Server: v.Server, Member: memberEntry(v, d), Settings: v.Settings, Decision: entry, CycleAt: v.Now, NextAt: d.Next,
+	}
+	if v.Pledged.To != "" {
+		report.PledgedUntil = v.Pledged.Until
 	}
 	if v.Store.Received {
 		report.LastSeen = v.Wall.Add(-v.Now.Sub(a.readAt))
@@ -92,6 +100,18 @@ func (r *reports) add(v view, d decision, a *Agent) {
 		r.decisions = r.decisions[1:]
 	}
 	r.decisions = append(r.decisions, entry)
+	r.keep(entry, v)
+}
+
+// forPeople is d in their words. What every cycle does isn't worth one.
+func forPeople(v view, d decision) Decision {
+	entry := Decision{At: v.Wall, Rule: d.ID, Reason: conceal(d.Reason), Verdicts: d.Verdicts}
+	for _, act := range d.Actions {
+		if _, routine := act.(touch); !routine {
+			entry.Actions = append(entry.Actions, conceal(act.String()))
+		}
+	}
+	return entry
 }
 
 func (r *reports) last() Decision {

@@ -1,7 +1,10 @@
 package ha
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +21,14 @@ func (s *scene) tell(line string) (err error) {
 		}
 	}()
 	what, w := splitWords(line)
+	w.now = s.v.Now
 	verbs := map[string]func(words){
 		"self": s.self, "settings": s.settings, "store": s.store, "leader": s.leader, "init": s.initialize,
 		"member": s.member, "status": s.status, "failover": s.failover, "history": s.history, "failsafe": s.failsafe,
 		"term": s.term, "guard": s.guard, "server": s.server, "own-history": s.ownHistory, "peer": s.peer,
 		"job": s.job, "request": s.request, "memory": s.memory, "pledged": s.pledged, "pledges": s.pledges, "config": s.config,
 		"gone":          s.gone,
+		"view":          s.recorded,
 		"leader-absent": func(words) { s.v.Store.Cluster.Leader = nil },
 		"unsettled":     func(words) { s.v.Term.Unsettled = true },
 	}
@@ -300,9 +305,12 @@ func (s *scene) memory(w words) {
 				Missing: postgres.LSN(w.number("missing", 0))}
 		case "dry":
 			m.Dry = w.ago("dry")
-		case "reason", "to", "missing", "looked":
+		case "reason", "to", "missing", "looked", "since":
 		case "handover":
 			m.Handover = handover{Reason: value, To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
+			if since := w.ago("since"); !since.IsZero() {
+				m.Handover.Since = since
+			}
 		case "vacant":
 			m.Vacant, m.Round = w.ago(key), w.ago(key)
 		case "following":
@@ -348,4 +356,19 @@ func (s *scene) gone(w words) {
 	name := w.bare[0]
 	s.v.Known = append(s.v.Known, dcs.Member{Name: name, APIURL: "http://" + name + ":8008/patroni", State: "running", Role: "replica"})
 	s.v.Seen[name] = w.ago("seen")
+}
+
+// recorded takes the view of a decision that regentctl explain --save has saved.
+func (s *scene) recorded(w words) {
+	text, err := os.ReadFile(filepath.Join("testdata", "views", w.bare[0]))
+	if err != nil {
+		panic(err)
+	}
+	var d Decision
+	if err := json.Unmarshal(text, &d); err != nil {
+		panic(err)
+	}
+	if s.v, err = readView(d.View); err != nil {
+		panic(err)
+	}
 }

@@ -128,6 +128,7 @@ func (s *scene) outcome() string {
 
 // words are the rest of a line: bare words and key=value.
 type words struct {
+	now    clock.Instant
 	bare   []string
 	values map[string]string
 }
@@ -163,7 +164,7 @@ func (w words) ago(key string) clock.Instant {
 	if err != nil {
 		panic(fmt.Sprintf("%s=%s is no duration", key, text))
 	}
-	return sceneNow.Add(-d)
+	return w.now.Add(-d)
 }
 
 func splitWords(line string) (string, words) {

@@ -16,12 +16,42 @@ func storeLost(v view) decision {
 		return demote(v, "store-lost/no-lease", "DCS is not accessible, and I have no lease: demoting self").within(v, retry)
 	case v.Job.running() && !v.Term.held():
 		return inJob(v, "store-lost/job").within(v, retry)
+	case v.Term.held() && harmless(v) && !v.Job.running() && !v.Now.Before(v.Term.Plan.GiveUp):
+		return storeLostRelease(v)
 	case s.Role != postgres.RolePrimary && s.State != postgres.StateStopped:
 		return say(v, "store-lost", "DCS is not accessible: %s", v.Store.Err).within(v, retry)
 	case s.Role != postgres.RolePrimary:
 		return storeLostStopped(v, retry)
 	}
 	return storeLostPrimary(v, retry)
+}
+
+// storeLostRelease ends the lease of a member that doesn't lead any more, or
+// never came to it. Nothing else would keep the lease timer and the guard from
+// stopping the standby that it is from now on. The store may take the release
+// although it can't be read; else the lease ends there by itself.
+func storeLostRelease(v view) decision {
+	d := say(v, "store-lost/release", "DCS is not accessible (%s), and I am not the primary: giving up my lease", v.Store.Err)
+	d.Memory.Handover.Done = d.Memory.Handover.Reason != ""
+	return d.with(release{finalDocuments(v)}, disarm{}).within(v, 0)
+}
+
+// renewalsLost says whether a store that can be read leaves it open if it renews
+// the lease of a primary, and the next renewal is due: for us it is lost as well.
+// A key that isn't ours any more is another matter, and a renewal makes it
+// certain; one that is absent changes nothing while all members have pledged.
+func renewalsLost(v view) bool {
+	idle := !v.Job.running() && v.Memory.Handover.Reason == "" && v.Term.Lease.ID != v.Guard.Spent
+	certain := keyLooksLost(v) && !(v.Store.Cluster.Leader == nil && v.Pledges.bind(v.Now))
+	return idle && v.Term.Unknown && v.Server.Role == postgres.RolePrimary && !v.Now.Before(v.Term.Plan.Renew) && !certain
+}
+
+// outage is what the store does, in a few words.
+func outage(v view) string {
+	if v.Store.Err == "" {
+		return "it leaves open whether my lease is renewed"
+	}
+	return v.Store.Err
 }
 
 // storeLostPrimary keeps a primary on while its lease lasts for certain, or
@@ -35,11 +65,11 @@ func storeLostPrimary(v view, retry time.Duration) decision {
 	}
 	switch {
 	case v.Now.Before(v.Term.Plan.Renew):
-		return say(v, "store-lost/lease", "DCS is not accessible (%s), my lease still lasts", v.Store.Err).at(v.Term.Plan.Renew).within(v, retry)
+		return say(v, "store-lost/lease", "DCS is not accessible (%s), my lease still lasts", outage(v)).at(v.Term.Plan.Renew).within(v, retry)
 	case v.Settings.Failsafe:
 		return failsafe(v, renewal)
 	case v.Now.Before(v.Term.Plan.GiveUp):
-		return renewal(say(v, "store-lost/retry", "DCS is not accessible (%s), trying to renew my lease", v.Store.Err)).at(v.Term.Plan.GiveUp)
+		return renewal(say(v, "store-lost/retry", "DCS is not accessible (%s), trying to renew my lease", outage(v))).at(v.Term.Plan.GiveUp)
 	}
 	return demote(v, "store-lost/demote", "demoted self because DCS is not accessible and I was a leader")
 }
@@ -53,7 +83,7 @@ func failsafe(v view, renewal func(decision) decision) decision {
 	}
 	p := v.Pledges
 	due := p.Plan.Renew
-	d := say(v, "failsafe/ask", "DCS is not accessible (%s): asking all members to keep still", v.Store.Err)
+	d := say(v, "failsafe/ask", "DCS is not accessible (%s): asking all members to keep still", outage(v))
 	if p.bind(v.Now) {
 		d = say(v, "failsafe", "continue to run as a leader because failsafe mode is enabled and all members are accessible")
 	}
@@ -79,7 +109,7 @@ const pledgeEvery = 500 * time.Millisecond
 
 func demoteAfter(v view, renewal func(decision) decision, why string) decision {
 	if v.Now.Before(v.Term.Plan.GiveUp) {
-		return renewal(say(v, "failsafe/no-map", "DCS is not accessible (%s), and there is no failsafe: %s", v.Store.Err, why).at(v.Term.Plan.GiveUp))
+		return renewal(say(v, "failsafe/no-map", "DCS is not accessible (%s), and there is no failsafe: %s", outage(v), why).at(v.Term.Plan.GiveUp))
 	}
 	return demote(v, "failsafe/no-map/demote", "demoted self because DCS is not accessible, and there is no failsafe: "+why)
 }
@@ -102,7 +132,7 @@ func storeLostStopped(v view, retry time.Duration) decision {
 		return inJob(v, "store-lost/job").within(v, retry)
 	case v.Server.Data != postgres.DataValid || !v.Store.Received:
 		return say(v, "store-lost/nothing-to-start", "DCS is not accessible: %s", v.Store.Err).within(v, retry)
-	case v.Memory.Handover.Reason != "":
+	case v.Memory.Handover.Reason != "" && v.Now.Before(v.Memory.Handover.Since.Add(v.Settings.TTL)):
 		return say(v, "store-lost/handed-over", "DCS is not accessible, after a %s: waiting", v.Memory.Handover.Reason).within(v, retry)
 	case v.Now.Before(v.Memory.Starts.Next):
 		return say(v, "store-lost/pause", "failed to start postgres: %s", v.Memory.Starts.Why).at(v.Memory.Starts.Next).within(v, retry)

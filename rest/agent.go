@@ -15,6 +15,8 @@ type Agent interface {
 	Refresh(ctx context.Context) ha.Report
 	// Decisions are the last different decisions, oldest first.
 	Decisions() []ha.Decision
+	// Views are fewer of them, each with all that it was made from.
+	Views() ([]ha.Decision, error)
 	// Restart returns when the server is up again.
 	Restart(ctx context.Context) error
 	// Reinitialize returns when the work has begun or was refused.

@@ -106,14 +106,14 @@ type Reply struct {
 func (r Reply) Text() string { return strings.TrimSpace(string(r.Body)) }
 
 // Send sends one request to the member at apiURL, which any path stands in, and
-// returns its answer whatever the status. An error means that there was none.
-// The context bounds it.
+// returns its answer whatever the status. path may have a query behind it. An
+// error means that there was no answer. The context bounds it.
 func (c *Client) Send(ctx context.Context, method, apiURL, path string, body any) (Reply, error) {
 	target, err := url.Parse(apiURL)
 	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
 		return Reply{}, fmt.Errorf("rest: %q is no URL of a REST API", apiURL)
 	}
-	target.Path, target.RawQuery = path, ""
+	target.Path, target.RawQuery, _ = strings.Cut(path, "?")
 	request, err := c.request(ctx, method, target, body)
 	if err != nil {
 		return Reply{}, err

@@ -45,9 +45,18 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 	document(w, http.StatusOK, c.History)
 }
 
-// decisions answers GET /decisions: what the agent decided last, and why.
-func (s *Server) decisions(w http.ResponseWriter, _ *http.Request) {
+// decisions answers GET /decisions: what the agent decided last, and why. With
+// ?views it is the last few, with all that each was made from.
+func (s *Server) decisions(w http.ResponseWriter, r *http.Request) {
 	list := s.agent.Decisions()
+	if r.URL.Query().Has("views") {
+		var err error
+		if list, err = s.agent.Views(); err != nil {
+			s.log.Warn("the views of the last decisions can't be told", "error", err)
+			errorPage(w, http.StatusInternalServerError, "")
+			return
+		}
+	}
 	o := &jsontext.Object{}
 	o.Set("name", s.o.Name)
 	o.Set("scope", s.o.Scope)

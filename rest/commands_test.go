@@ -142,4 +142,12 @@ func TestDecisions(t *testing.T) {
 		Verdicts: []ha.Verdict{{Member: "b", Fit: true, Reason: "could lead"}}, Repeated: 2}}
 	n.expect(t, "GET", "/decisions", "", 200, `{"name": "a", "scope": "demo", "decisions": [{"at": "2023-11-14T22:13:20Z", "rule": "election/lag", `+
 		`"reason": "I lag", "actions": ["ask b"], "candidates": [{"member": "b", "fit": true, "reason": "could lead"}], "repeated": 2}]}`)
+	n.expect(t, "GET", "/decisions?views", "", 200, `{"name": "a", "scope": "demo", "decisions": []}`)
+	n.agent.viewed = []ha.Decision{{At: time.Unix(1700000000, 0).UTC(), Rule: "lead", Reason: "I lead", View: []byte(`{"Now":"1s"}`)}}
+	n.expect(t, "GET", "/decisions?views", "", 200, `{"name": "a", "scope": "demo", "decisions": [{"at": "2023-11-14T22:13:20Z", "rule": "lead", `+
+		`"reason": "I lead", "view": {"Now": "1s"}}]}`)
+	n.agent.viewErr = errors.New("a kind without a text")
+	if got := n.do(t, "GET", "/decisions?views", ""); got.status != 500 {
+		t.Errorf("%d", got.status)
+	}
 }

@@ -38,7 +38,7 @@ type facts struct {
 	standbyCluster bool
 	syncStandby    bool
 	quorumStandby  bool
-	failsafe       bool
+	failsafe       bool // it leads on the others' word, or has given its own
 	diverged       bool // its WAL isn't on the cluster's history
 
 	// Positions in bytes: of the leader as far as we know, and how much of it
@@ -54,7 +54,7 @@ func factsAt(r ha.Report, now clock.Instant) facts {
 	settings := settingsOf(r)
 	f := facts{
 		role: roleOf(r, now), state: stateOf(r, now), replication: r.Server.ReplicationState(),
-		leads: r.Leads(now), paused: settings.Pause, standbyCluster: settings.Standby(), failsafe: r.Failsafe,
+		leads: r.Leads(now), paused: settings.Pause, standbyCluster: settings.Standby(), failsafe: r.Failsafe || r.Pledged(now),
 		view:     r.Known && r.Readable && now.Before(r.ReadAt.Add(settings.TTL)),
 		diverged: unfit(r) != "",
 		received: uint64(r.Server.Received), replayed: uint64(r.Server.Replayed),

@@ -29,6 +29,8 @@ type fakeAgent struct {
 	report      ha.Report
 	refresh     func(ctx context.Context, r ha.Report) ha.Report
 	decided     []ha.Decision
+	viewed      []ha.Decision
+	viewErr     error
 	restart     func(ctx context.Context) error
 	initialized []string
 	initErr     error
@@ -59,6 +61,8 @@ func (a *fakeAgent) Refresh(ctx context.Context) ha.Report {
 }
 
 func (a *fakeAgent) Decisions() []ha.Decision { return a.decided }
+
+func (a *fakeAgent) Views() ([]ha.Decision, error) { return a.viewed, a.viewErr }
 
 func (a *fakeAgent) Restart(ctx context.Context) error {
 	if a.restart != nil {

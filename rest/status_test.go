@@ -47,6 +47,8 @@ func TestStatusText(t *testing.T) {
 			`{"usename": "replicator", "application_name": "c", "client_addr": null, "state": "catchup", "sync_state": "sync", "sync_priority": 1}], ` +
 			`"dcs_last_seen": 1700000000, "database_system_identifier": "7300000000000000001", ` +
 			`"patroni": {"version": "4.1.4", "scope": "demo", "name": "a"}, "regent": {"version": "0.1.0"}}`},
+		"replica under a pledge that has ended": {healthy(func(r *ha.Report) { r.PledgedUntil = noon; r.Server.Role = postgres.RoleNone }), withoutServer(false)},
+		"replica under a pledge":                {healthy(func(r *ha.Report) { r.PledgedUntil = noon.Add(1); r.Server.Role = postgres.RoleNone }), withoutServer(true)},
 		"stopped": {healthy(state("stopped", postgres.StateStopped), withoutView, func(r *ha.Report) { r.LastSeen = time.Time{} }),
 			`{"state": "stopped", "role": "replica", "cluster_unlocked": true, "dcs_last_seen": 0, "database_system_identifier": "7300000000000000001", ` +
 				`"patroni": {"version": "4.1.4", "scope": "demo", "name": "a"}, "regent": {"version": "0.1.0"}}`},
@@ -63,6 +65,16 @@ func TestStatusText(t *testing.T) {
 			t.Errorf("%s: /health has another body: %s", name, check.body)
 		}
 	}
+}
+
+// withoutServer is the status of a replica whose server said nothing.
+func withoutServer(failsafe bool) string {
+	active := ""
+	if failsafe {
+		active = `"failsafe_mode_is_active": true, `
+	}
+	return `{"state": "running", "role": "replica", ` + active + `"dcs_last_seen": 1700000000, "database_system_identifier": "7300000000000000001", ` +
+		`"patroni": {"version": "4.1.4", "scope": "demo", "name": "a"}, "regent": {"version": "0.1.0"}}`
 }
 
 // Who asks for a status gets one that isn't older than the request, and many who

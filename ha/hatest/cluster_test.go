@@ -120,6 +120,27 @@ func TestStoreDown(t *testing.T) {
 	})
 }
 
+// TestStoreFull: a store that can be read and renews nothing is no better than
+// one that is down, and with failsafe_mode no worse.
+func TestStoreFull(t *testing.T) {
+	start(t, Options{Seed: 15}, func(t *testing.T, c *Cluster) {
+		leader := c.Leader()
+		c.FillStore()
+		end := c.Now() + 2*time.Minute
+		for c.Now() < end && c.Err() == nil {
+			c.Run(100 * time.Millisecond)
+			if c.Leader() != leader {
+				t.Fatalf("%q leads, %s after the store was full", c.Leader(), 2*time.Minute-(end-c.Now()))
+			}
+		}
+		c.StartStore()
+		await(t, c, time.Minute, "healthy", func() bool { return c.Healthy() == "" })
+		if c.Leader() != leader {
+			t.Errorf("%q leads after the store took writes again", c.Leader())
+		}
+	})
+}
+
 // TestStoreDownAndCutOff: one member that doesn't pledge is enough to end it.
 func TestStoreDownAndCutOff(t *testing.T) {
 	start(t, Options{Seed: 6}, func(t *testing.T, c *Cluster) {

@@ -45,7 +45,13 @@ func (c *Cluster) FreezeStore() {
 	c.store.set(storeFrozen)
 }
 
-// StartStore ends StopStore and FreezeStore.
+// FillStore lets the store answer reads, and refuse to write anything.
+func (c *Cluster) FillStore() {
+	c.world.logf("fault: store full")
+	c.store.set(storeFull)
+}
+
+// StartStore ends StopStore, FreezeStore and FillStore.
 func (c *Cluster) StartStore() {
 	c.world.logf("fault: store up")
 	c.store.set(storeUp)

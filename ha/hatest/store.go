@@ -25,6 +25,7 @@ const (
 	storeUp     storeMode = iota
 	storeDown             // refuses connections
 	storeFrozen           // takes requests and answers when it thaws
+	storeFull             // is read, and writes nothing
 )
 
 // storeLatency is how long a request takes in each direction.
@@ -58,6 +59,8 @@ type door struct {
 
 var _ dcs.DCS = (*door)(nil)
 
+var errFull = errors.New("hatest: the store has no space left")
+
 var errUnavailable = errors.New("hatest: the store refuses connections")
 
 // call sends one request. Only do touches the store, when the request arrives.
@@ -82,12 +85,12 @@ func call[T any](ctx context.Context, d *door, verb string, do func() (T, error)
 				}
 			})
 		}
-		w.in(w.delay(storeLatency)+n.slowness(), fmt.Sprintf("%s store %s", n.name, verb), func() { d.pass(arrives, func(err error) { reply(none, err) }) })
+		w.in(w.delay(storeLatency)+n.slowness(), fmt.Sprintf("%s store %s", n.name, verb), func() { d.pass(verb, arrives, func(err error) { reply(none, err) }) })
 	})
 }
 
 // pass lets a request through to the store, or not.
-func (d *door) pass(arrives func(), refuse func(error)) {
+func (d *door) pass(verb string, arrives func(), refuse func(error)) {
 	n, w := d.process.node, d.process.world
 	switch s := d.store; {
 	case n.down:
@@ -96,6 +99,8 @@ func (d *door) pass(arrives func(), refuse func(error)) {
 	case n.toStoreCut:
 	case s.mode == storeDown:
 		w.in(w.delay(storeLatency), "", func() { refuse(errUnavailable) })
+	case s.mode == storeFull && verb != "read":
+		w.in(w.delay(storeLatency), "", func() { refuse(errFull) })
 	case s.mode == storeFrozen:
 		s.waiting = append(s.waiting, arrives)
 	case n.flaky && w.chance(8):
