@@ -254,9 +254,11 @@ func operatorRequest(v view) (decision, bool) {
 		}
 		return say(v, "reinitialize", "reinitializing from %s", primary.Name).
 			with(answer{Reinitialize: "started"}, run{Kind: jobReinitialize, Target: primary.Name, Up: primary}), true
-	case v.Request.Restart && v.Server.PID != 0:
-		up, _ := upstreamOf(v)
-		return say(v, "restart", "restarting on request").with(run{Kind: jobRestart, Up: up, Standby: true}), true
 	}
-	return decision{}, false
+	up, _ := upstreamOf(v)
+	restart := run{Kind: jobRestart, Up: up, Standby: true}
+	if v.Request.Restart && v.Server.PID != 0 {
+		return say(v, "restart", "restarting on request").with(restart), true
+	}
+	return scheduledRestart(v, restart)
 }
