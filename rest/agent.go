@@ -17,6 +17,10 @@ type Agent interface {
 	Decisions() []ha.Decision
 	// Restart returns when the server is up again.
 	Restart(ctx context.Context) error
+	// ScheduleRestart returns false if one is scheduled already.
+	ScheduleRestart(q ha.ScheduledRestart) bool
+	// UnscheduleRestart returns false if none is scheduled.
+	UnscheduleRestart() bool
 	// Reinitialize returns when the work has begun or was refused.
 	Reinitialize(ctx context.Context, force, fromLeader bool) error
 	// Reload reads the local configuration anew.

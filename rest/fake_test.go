@@ -30,6 +30,7 @@ type fakeAgent struct {
 	refresh     func(ctx context.Context, r ha.Report) ha.Report
 	decided     []ha.Decision
 	restart     func(ctx context.Context) error
+	scheduled   ha.ScheduledRestart
 	initialized []string
 	initErr     error
 	reloads     int
@@ -65,6 +66,24 @@ func (a *fakeAgent) Restart(ctx context.Context) error {
 		return a.restart(ctx)
 	}
 	return nil
+}
+
+func (a *fakeAgent) ScheduleRestart(q ha.ScheduledRestart) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	free := a.scheduled.At.IsZero()
+	if free {
+		a.scheduled = q
+	}
+	return free
+}
+
+func (a *fakeAgent) UnscheduleRestart() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.scheduled
+	a.scheduled = ha.ScheduledRestart{}
+	return !was.At.IsZero()
 }
 
 func (a *fakeAgent) Reinitialize(_ context.Context, force, fromLeader bool) error {
