@@ -32,7 +32,7 @@ func TestLoadWholeFile(t *testing.T) {
 	check("ctl", Ctl{Auth: Auth{"admin", "0042"}, CACert: "/etc/regent/ca.crt"}, c.Ctl)
 	check("store", Store{Kind: "etcd3", Etcd3: Etcd3{
 		Endpoints: []string{"https://10.20.0.21:2379", "https://10.20.0.22:2379", "https://etcd-3.example.com:2379"},
-		Protocol:  "https", Username: "regent", Password: "etcd secret", CACert: "/etc/regent/etcd-ca.crt",
+		NamedBy:   "hosts", Protocol: "https", Username: "regent", Password: "etcd secret", CACert: "/etc/regent/etcd-ca.crt",
 	}}, c.Store)
 	check("tags", dcs.Tags{"nofailover": false, "failover_priority": 2, "clonefrom": true, "datacentre": "north"}, c.Tags)
 	check("options", postgres.Options{

@@ -60,5 +60,5 @@ func (c *Config) StoreSetting(err error) string {
 	if srv := c.Store.Etcd3.SRV; srv != "" {
 		where = []string{srv}
 	}
-	return fmt.Sprintf("%s: %s", c.Store.Kind, strings.Join(where, ", "))
+	return fmt.Sprintf("%s.%s: %s", c.Store.Kind, c.Store.Etcd3.NamedBy, strings.Join(where, ", "))
 }
