@@ -53,6 +53,9 @@ func run(ctx context.Context, path string, env []string) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
+	if err := dropInherited(); err != nil {
+		return err
+	}
 	c, warnings, err := config.Load(path, env)
 	if err != nil {
 		return err

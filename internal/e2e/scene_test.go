@@ -33,7 +33,9 @@ type scene struct {
 // newLab makes a lab that isn't started yet.
 func newLab(t *testing.T, o lab.Options) *scene {
 	t.Helper()
-	o.Regent = os.Getenv(daemonVar)
+	if o.Regent == "" {
+		o.Regent = os.Getenv(daemonVar)
+	}
 	o.PostgresBin = testenv.PostgresBin(t)
 	etcd, err := exec.LookPath("etcd")
 	if err != nil {
