@@ -14,14 +14,10 @@ import (
 // a cluster all the same, and neither reaches the guard or PostgreSQL.
 func TestInherited(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	left, wrapper := filepath.Join(dir, "left-open"), filepath.Join(dir, "regent")
-	script := fmt.Sprintf("#!/bin/sh\nexport PGHOST=203.0.113.1 PGPORT=1 PGSERVICE=nowhere PGOPTIONS='-c default_transaction_read_only=on' PGSSLMODE=verify-full\n"+
-		"exec 7>%q\nexec %q \"$@\"\n", left, os.Getenv(daemonVar))
-	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s, leader := start(t, lab.Options{Nodes: 2, Regent: wrapper})
+	left := filepath.Join(t.TempDir(), "left-open")
+	script := fmt.Sprintf("export PGHOST=203.0.113.1 PGPORT=1 PGSERVICE=nowhere PGOPTIONS='-c default_transaction_read_only=on' PGSSLMODE=verify-full\n"+
+		"exec 7>%q\nexec \"$0\" \"$@\"", left)
+	s, leader := start(t, lab.Options{Nodes: 2, Agent: []string{"/bin/sh", "-c", script, os.Getenv(daemonVar), "run"}})
 	s.write()
 	s.judge(false)
 	if !holds(t, leader.AgentPID(), left) {

@@ -33,9 +33,7 @@ type scene struct {
 // newLab makes a lab that isn't started yet.
 func newLab(t *testing.T, o lab.Options) *scene {
 	t.Helper()
-	if o.Regent == "" {
-		o.Regent = os.Getenv(daemonVar)
-	}
+	o.Regent = os.Getenv(daemonVar)
 	o.PostgresBin = testenv.PostgresBin(t)
 	etcd, err := exec.LookPath("etcd")
 	if err != nil {
