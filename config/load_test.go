@@ -65,10 +65,7 @@ func TestEffectiveOfWholeFile(t *testing.T) {
 		Rewind:        postgres.Credentials{Username: "rewinder", Password: "rewind secret", Setting: "postgresql.authentication.rewind"},
 		UseUnixSocket: true,
 		Parameters: map[string]string{
-			"cluster_name": "orders", "listen_addresses": "0.0.0.0,::1", "port": "5432",
-			"hot_standby": "on", "wal_level": "logical", "max_connections": "300", "max_wal_senders": "10",
-			"max_prepared_transactions": "0", "max_locks_per_transaction": "64", "max_worker_processes": "8",
-			"max_replication_slots": "10", "track_commit_timestamp": "off", "wal_log_hints": "on", "wal_keep_size": "1024MB",
+			"wal_level": "logical", "max_connections": "300", "wal_keep_size": "1024MB",
 			"shared_buffers": "4GB", "unix_socket_directories": "/var/run/postgresql", "auto_explain.log_min_duration": "1s",
 			"random_page_cost": "1.1", "archive_mode": "on", "archive_command": "pgbackrest --stanza=orders archive-push %p",
 		},
