@@ -275,7 +275,7 @@ func (s *scene) job(w words) {
 }
 
 func (s *scene) request(w words) {
-	s.v.Request = request{Restart: w.has("restart"), Reinitialize: w.has("reinitialize"), Shutdown: w.has("shutdown"), ShutdownAt: s.v.Now.Add(-time.Second)}
+	s.v.Request = request{Restart: w.has("restart"), Reinitialize: w.has("reinitialize"), FromLeader: w.has("from-leader"), Shutdown: w.has("shutdown"), ShutdownAt: s.v.Now.Add(-time.Second)}
 }
 
 // scheduled is a restart in so long a time, of the server that ran when it was
