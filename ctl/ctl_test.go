@@ -285,7 +285,10 @@ func TestVersion(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	c := newCluster(t, nil, member("db-a", "10.9.0.1", leads), member("db-b", "10.9.0.2", func(m *dcs.Member) { m.Problem = "diverged: my timeline 3 ended at 0/5000148" }),
+	c := newCluster(t, nil, member("db-a", "10.9.0.1", leads), member("db-b", "10.9.0.2", func(m *dcs.Member) {
+		m.Problem = "diverged: my timeline 3 ended at 0/5000148"
+		m.ScheduledRestart = map[string]any{"schedule": "2026-12-01T02:00:00+00:00"}
+	}),
 		member("db-gone", "10.9.0.4", func(m *dcs.Member) { m.APIURL = "http://127.0.0.1:1/patroni" }))
 	at := func(seconds int) time.Time { return today.Add(time.Duration(seconds) * time.Second).UTC() }
 	c.agents["db-a"].decided = []ha.Decision{

@@ -64,6 +64,9 @@ func (s *session) explain(ctx context.Context, names []string, last int) error {
 		if m.Problem != "" {
 			s.say("  problem: %s", m.Problem)
 		}
+		if at := scheduled(m.ScheduledRestart); at != "" {
+			s.say("  restart scheduled: %s", at)
+		}
 		e, err := s.decisions(ctx, m.Member)
 		if err != nil {
 			s.say("  %v", err)

@@ -39,10 +39,7 @@ func (p *program) flush(ctx context.Context, cluster, what string, q choice) err
 }
 
 func (s *session) flushRestarts(ctx context.Context, q choice) error {
-	members, err := s.choose(ctx, q)
-	if err == nil {
-		err = s.confirmMembers(ctx, q, members, "")
-	}
+	members, err := s.chooseSurely(ctx, q)
 	if err != nil {
 		return err
 	}

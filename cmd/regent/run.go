@@ -50,9 +50,6 @@ type daemon struct {
 }
 
 func run(ctx context.Context, path string, env []string) error {
-	if ctx == nil {
-		ctx = context.Background()
-	}
 	if err := dropInherited(); err != nil {
 		return err
 	}
