@@ -128,7 +128,7 @@ func TestServersInDNS(t *testing.T) {
 	if diff := cmp.Diff([]string{"_etcd-client-ssl-blue._tcp.example.com", "_etcd-client-blue._tcp.example.com"}, asked); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := (Etcd3{SRV: "example.com"}).servers(t.Context(), lookup); err == nil || !strings.HasPrefix(err.Error(), "etcd3.srv: no server found for example.com: ") {
+	if _, err := (Etcd3{SRV: "example.com"}).servers(t.Context(), lookup); err == nil || !strings.HasPrefix(err.Error(), "no server found for example.com: ") {
 		t.Error(err)
 	}
 }

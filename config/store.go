@@ -59,6 +59,9 @@ func parseStore(s *section) Store {
 	return store
 }
 
+// serversKey is the key that names the store's servers.
+func (s Store) serversKey() string { return s.Kind + "." + s.Etcd3.NamedBy }
+
 func (s Store) unsupported() error {
 	return fmt.Errorf("store %s isn't supported yet; supported: %s", s.Kind, supported)
 }
