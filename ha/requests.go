@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/regent-ha/regent/dcs"
 )
 
 // requests are what operators asked of this member itself.
@@ -14,6 +16,7 @@ type requests struct {
 	asked      []chan error // for the answer to a reinitialize
 	reloading  bool         // the server's files are to be written and read anew
 	configured bool         // the local configuration is another one
+	tags       dcs.Tags     // this member's; never changed in place
 }
 
 func (r *requests) look() request {
@@ -161,6 +164,21 @@ func (a *Agent) Reload() {
 	r.configured, r.reloading = true, true
 	r.mu.Unlock()
 	a.Wake()
+}
+
+// Retag makes these the member's tags, in place of Config.Tags.
+func (a *Agent) Retag(tags dcs.Tags) {
+	r := &a.requests
+	r.mu.Lock()
+	r.tags = tags
+	r.mu.Unlock()
+	a.Wake()
+}
+
+func (r *requests) tagged() dcs.Tags {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tags
 }
 
 // takeConfigured says whether the local configuration has changed, once.

@@ -204,6 +204,7 @@ func (d *daemon) reload() {
 	}
 	d.config = c
 	d.mu.Unlock()
+	d.agent.Retag(c.Tags)
 	d.agent.Reload()
 }
 
