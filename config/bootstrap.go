@@ -67,7 +67,7 @@ func (b *Bootstrap) checkDCS(s *section) {
 	}
 	pg := newSection(s.key("dcs.postgresql"), b.DCS["postgresql"], s.report)
 	settings := pg.shared(false)
-	(&Config{}).parameters(pg, nil, pg.values["parameters"], &settings)
+	readParameters(pg, nil, pg.values["parameters"], &settings)
 	for _, name := range localOnly {
 		if _, given := pg.take(name); given {
 			s.warn(pg.key(name), onlyLocal)

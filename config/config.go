@@ -118,7 +118,7 @@ func (c *Config) parsePostgreSQL(s *section) {
 	}
 	settings := s.shared(false)
 	c.own(s, &settings)
-	c.parameters(s, s.values["parameters"], nil, &settings)
+	readParameters(s, s.values["parameters"], nil, &settings)
 	s.rest()
 }
 

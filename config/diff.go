@@ -22,14 +22,22 @@ type fixedKey struct {
 // fixed is what a running agent is made of.
 func (c *Config) fixed() []fixedKey {
 	pg := c.PostgreSQL
+	local, _ := c.local.values["postgresql"].(map[string]any)
 	return []fixedKey{
 		{"scope", c.Scope},
 		{"namespace", c.Namespace},
 		{"name", c.Name},
 		{"run_dir", c.RunDir},
 		{"fence", c.Fence},
+		{"log", c.Log},
+		{"restapi", c.RESTAPI},
+		{"ctl", c.Ctl},
 		{"the store", c.Store.Kind},
 		{"etcd3", c.Store.Etcd3},
+		{"postgresql.listen", local["listen"]},
+		{"postgresql.connect_address", local["connect_address"]},
+		{"postgresql.proxy_address", c.ProxyAddress},
+		{"postgresql.database", local["database"]},
 		{"postgresql.data_dir", pg.DataDir},
 		{"postgresql.config_dir", pg.ConfigDir},
 		{"postgresql.config_base_name", pg.ConfigBaseName},

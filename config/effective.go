@@ -47,7 +47,7 @@ func (c *Config) Effective(dynamic map[string]any, floors ha.Floors) (Settings, 
 	}
 	s.PostgreSQL = section.shared(true)
 	c.own(section, &s.PostgreSQL)
-	c.parameters(section, local["parameters"], shared["parameters"], &s.PostgreSQL)
+	readParameters(section, local["parameters"], shared["parameters"], &s.PostgreSQL)
 	section.rest()
 	if s.Cluster.SynchronousMode != ha.SynchronousOff {
 		delete(s.PostgreSQL.Parameters, "synchronous_standby_names")

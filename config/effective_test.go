@@ -40,11 +40,11 @@ postgresql:
 	const wantWarnings = `postgresql.data_dir: ignored in the cluster's configuration: each member has its own
 postgresql.listen: ignored in the cluster's configuration: each member has its own
 postgresql.parameters.data_directory: ignored: the agent sets it
-postgresql.parameters.hot_standby: "off" is not allowed: only on is; on is used
-postgresql.parameters.max_wal_senders: 1 is not allowed: at least 3 is; 10 is used
+postgresql.parameters.hot_standby: "off" is not allowed: it must be on; on is used
+postgresql.parameters.max_wal_senders: 1 is not allowed: it must be a number of at least 3; 10 is used
 postgresql.parameters.port: ignored: the agent sets it
 postgresql.parameters.recovery_target_time: ignored: the agent sets it
-postgresql.parameters.track_commit_timestamp: "maybe" is no switch: allowed are on, true, yes, 1 and off, false, no, 0; off is used
+postgresql.parameters.track_commit_timestamp: "maybe" is not allowed: it must be on or off; off is used
 postgresql.recovery_conf.primary_conninfo: ignored: the agent sets it
 postgresql.surprise: unknown, ignored`
 	var lines []string
@@ -65,9 +65,7 @@ postgresql.surprise: unknown, ignored`
 		t.Error(diff)
 	}
 	want := map[string]string{
-		"cluster_name": "demo", "listen_addresses": "127.0.0.1", "port": "5432", "hot_standby": "on", "wal_level": "replica",
-		"max_connections": "200", "max_wal_senders": "10", "max_prepared_transactions": "0", "max_locks_per_transaction": "64",
-		"max_worker_processes": "8", "max_replication_slots": "10", "track_commit_timestamp": "off", "wal_log_hints": "on",
+		"hot_standby": "on", "wal_level": "replica", "max_connections": "200", "max_wal_senders": "10", "track_commit_timestamp": "off",
 		"wal_keep_size": "1024MB", "work_mem": "8MB", "jit": "off", "synchronous_standby_names": "x",
 	}
 	if diff := cmp.Diff(want, p.Parameters); diff != "" {

@@ -32,7 +32,7 @@ func TestLoadWholeFile(t *testing.T) {
 	check("ctl", Ctl{Auth: Auth{"admin", "0042"}, CACert: "/etc/regent/ca.crt"}, c.Ctl)
 	check("store", Store{Kind: "etcd3", Etcd3: Etcd3{
 		Endpoints: []string{"https://10.20.0.21:2379", "https://10.20.0.22:2379", "https://etcd-3.example.com:2379"},
-		Protocol:  "https", Username: "regent", Password: "etcd secret", CACert: "/etc/regent/etcd-ca.crt",
+		NamedBy:   "hosts", Protocol: "https", Username: "regent", Password: "etcd secret", CACert: "/etc/regent/etcd-ca.crt",
 	}}, c.Store)
 	check("tags", dcs.Tags{"nofailover": false, "failover_priority": 2, "clonefrom": true, "datacentre": "north"}, c.Tags)
 	check("options", postgres.Options{
@@ -65,10 +65,7 @@ func TestEffectiveOfWholeFile(t *testing.T) {
 		Rewind:        postgres.Credentials{Username: "rewinder", Password: "rewind secret", Setting: "postgresql.authentication.rewind"},
 		UseUnixSocket: true,
 		Parameters: map[string]string{
-			"cluster_name": "orders", "listen_addresses": "0.0.0.0,::1", "port": "5432",
-			"hot_standby": "on", "wal_level": "logical", "max_connections": "300", "max_wal_senders": "10",
-			"max_prepared_transactions": "0", "max_locks_per_transaction": "64", "max_worker_processes": "8",
-			"max_replication_slots": "10", "track_commit_timestamp": "off", "wal_log_hints": "on", "wal_keep_size": "1024MB",
+			"wal_level": "logical", "max_connections": "300", "wal_keep_size": "1024MB",
 			"shared_buffers": "4GB", "unix_socket_directories": "/var/run/postgresql", "auto_explain.log_min_duration": "1s",
 			"random_page_cost": "1.1", "archive_mode": "on", "archive_command": "pgbackrest --stanza=orders archive-push %p",
 		},

@@ -26,7 +26,7 @@ func OpenDCS(ctx context.Context, c *Config, name string, clk clock.Clock, logge
 	e := c.Store.Etcd3
 	endpoints, err := e.servers(ctx, net.DefaultResolver.LookupSRV)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return nil, fmt.Errorf("config: %s: %w", c.Store.serversKey(), err)
 	}
 	o := etcd.Options{
 		Endpoints: endpoints,
@@ -64,5 +64,5 @@ func (c *Config) StoreSetting(err error) string {
 	if srv := c.Store.Etcd3.SRV; srv != "" {
 		where = []string{srv}
 	}
-	return fmt.Sprintf("%s: %s", c.Store.Kind, strings.Join(where, ", "))
+	return c.Store.serversKey() + ": " + strings.Join(where, ", ")
 }

@@ -73,6 +73,28 @@ func TestOpenDCS(t *testing.T) {
 	}
 }
 
+// Nobody listens there: the error says so, and which setting it is about.
+func TestStoreSetting(t *testing.T) {
+	c, _, err := loadText(t, "etcd3: {host: null, hosts: '127.0.0.1:1, 127.0.0.1:2'}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := OpenDCS(t.Context(), c, c.Name, clock.System(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err = store.Read(ctx)
+	if err == nil || !strings.Contains(err.Error(), ": connection refused: ") || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the error is: %v", err)
+	}
+	if got, want := c.StoreSetting(err), "etcd3.hosts: http://127.0.0.1:1, http://127.0.0.1:2"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestOpenDCSRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"etcd3: null\nconsul: {host: 'a:1'}":    "config: store consul isn't supported yet; supported: etcd3",
@@ -106,7 +128,7 @@ func TestServersInDNS(t *testing.T) {
 	if diff := cmp.Diff([]string{"_etcd-client-ssl-blue._tcp.example.com", "_etcd-client-blue._tcp.example.com"}, asked); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := (Etcd3{SRV: "example.com"}).servers(t.Context(), lookup); err == nil || !strings.HasPrefix(err.Error(), "etcd3.srv: no server found for example.com: ") {
+	if _, err := (Etcd3{SRV: "example.com"}).servers(t.Context(), lookup); err == nil || !strings.HasPrefix(err.Error(), "no server found for example.com: ") {
 		t.Error(err)
 	}
 }

@@ -3,16 +3,15 @@ package config
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/regent-ha/regent/internal/value"
 	"github.com/regent-ha/regent/postgres"
 )
 
-// parameters merges PostgreSQL's parameters of both configurations and sorts
+// readParameters merges PostgreSQL's parameters of both configurations and sorts
 // them: the managed ones, those of recovery, and the rest.
-func (c *Config) parameters(s *section, local, dynamic any, to *postgres.Settings) {
+func readParameters(s *section, local, dynamic any, to *postgres.Settings) {
 	path := s.key("parameters")
 	s.take("parameters")
 	own := byLowerName(newSection(path, local, s.report))
@@ -44,11 +43,6 @@ func (c *Config) parameters(s *section, local, dynamic any, to *postgres.Setting
 		default:
 			to.Parameters[name] = text
 		}
-	}
-	to.Parameters["cluster_name"] = c.Scope
-	if host, port, err := splitAddress(withPort(to.Listen, postgresPort)); err == nil {
-		to.Parameters["listen_addresses"] = strings.NewReplacer("[", "", "]", "").Replace(host)
-		to.Parameters["port"] = strconv.Itoa(port)
 	}
 }
 

@@ -33,7 +33,7 @@ func (e Etcd3) servers(ctx context.Context, lookup srvLookup) ([]string, error) 
 		}
 	}
 	if len(endpoints) == 0 {
-		return nil, fmt.Errorf("etcd3.srv: no server found for %s: %w", e.SRV, failures)
+		return nil, fmt.Errorf("no server found for %s: %w", e.SRV, failures)
 	}
 	return endpoints, nil
 }

@@ -59,6 +59,9 @@ func parseStore(s *section) Store {
 	return store
 }
 
+// serversKey is the key that names the store's servers.
+func (s Store) serversKey() string { return s.Kind + "." + s.Etcd3.NamedBy }
+
 func (s Store) unsupported() error {
 	return fmt.Errorf("store %s isn't supported yet; supported: %s", s.Kind, supported)
 }
@@ -67,6 +70,7 @@ func (s Store) unsupported() error {
 type Etcd3 struct {
 	Endpoints []string // URLs; empty with SRV
 	SRV       string   // domain whose SRV records name the servers
+	NamedBy   string   // the key that names them: hosts, srv, ...
 	SRVSuffix string
 	Protocol  string // http or https
 	Username  string
@@ -136,6 +140,7 @@ func (e *Etcd3) readServers(s *section) {
 		}
 		s.refuse(s.path, "names no server: one of host, hosts, url, srv is needed")
 	case 1:
+		e.NamedBy = given[0]
 	default:
 		s.refuse(s.path, "names its servers more than once (%s): one is allowed", strings.Join(given, ", "))
 	}

@@ -114,7 +114,7 @@ func (c *Config) storeAnswers(ctx context.Context, r *report) {
 	}
 	endpoints, err := c.Store.Etcd3.servers(ctx, net.DefaultResolver.LookupSRV)
 	if err != nil {
-		r.refuse("etcd3", "%v", err)
+		r.refuse(c.Store.serversKey(), "%v", err)
 	}
 	for _, endpoint := range endpoints {
 		u, err := url.Parse(endpoint)
@@ -126,7 +126,7 @@ func (c *Config) storeAnswers(ctx context.Context, r *report) {
 				continue
 			}
 		}
-		r.refuse("etcd3", "%s can't be reached: %v", endpoint, reason(err))
+		r.refuse(c.Store.serversKey(), "%s can't be reached: %v", endpoint, reason(err))
 	}
 }
 

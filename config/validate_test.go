@@ -103,7 +103,7 @@ restapi: {listen: "127.0.0.1:8008"}
 etcd3: {host: %q}
 postgresql: {listen: "127.0.0.1:5432", data_dir: %s, bin_dir: %s, authentication: {replication: {username: r}}}
 `, dead, filepath.Join(t.TempDir(), "x"), testenv.PostgresBin(t)))
-	want := "etcd3: http://" + dead + " can't be reached: connection refused\n" +
+	want := "etcd3.host: http://" + dead + " can't be reached: connection refused\n" +
 		"postgresql.connect_address: missing\n" +
 		"restapi.connect_address: 127.0.0.1:8008 is not allowed: other members can't reach this one by it"
 	if diff := cmp.Diff(want, problemsOf(t, file, true)); diff != "" {

@@ -229,10 +229,11 @@ func TestNobodyLeads(t *testing.T) {
 
 func TestRestart(t *testing.T) {
 	for name, commands := range map[string][]string{
-		"asked":        {"restart shop\n\ny\n\n", "restart shop db-b\n\ny\n99.1\n", "restart shop\n\nn\n"},
-		"forced":       {"restart shop --force", "restart shop db-b db-x --force", "restart shop db-x --force", "restart shop --role leader --force", "restart shop db-a --role replica --force"},
-		"filters":      {"restart shop --pending --force", "restart shop db-b --pg-version 9.6.1 --force", "restart shop db-b --pg-version x --force", "restart shop db-b --timeout never --force"},
-		"later":        {"restart shop db-b --scheduled 2099-12-01T03:00+00:00\ny\n\n", "restart shop db-b --scheduled x --force"},
+		"asked":   {"restart shop\n\ny\n\n", "restart shop db-b\n\ny\n99.1\n", "restart shop\n\nn\n"},
+		"forced":  {"restart shop --force", "restart shop db-b db-x --force", "restart shop db-x --force", "restart shop --role leader --force", "restart shop db-a --role replica --force"},
+		"filters": {"restart shop --pending --force", "restart shop db-b --pg-version 9.6.1 --force", "restart shop db-b --pg-version x --force", "restart shop db-b --timeout never --force"},
+		"later": {"restart shop db-b --scheduled 2099-12-01T03:00+00:00\ny\n\n", "restart shop db-b --scheduled 2099-12-01T04:00+00:00\ny\n\n",
+			"restart shop db-b --scheduled x --force"},
 		"no such":      {"restart other --force", "restart other"},
 		"unreachable":  {"restart shop db-gone --force"},
 		"any of one":   {"restart shop db-b --any --force"},
@@ -250,6 +251,26 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+func TestFlush(t *testing.T) {
+	later := func(m *dcs.Member) { m.ScheduledRestart = map[string]any{"schedule": "2099-12-01T03:00:00+00:00"} }
+	c := newCluster(t, nil, member("db-a", "10.9.0.1", leads), member("db-b", "10.9.0.2", later),
+		member("db-gone", "10.9.0.4", later, func(m *dcs.Member) { m.APIURL = "http://127.0.0.1:1/patroni" }))
+	c.obeys = false
+	c.transcript(t, "restart shop db-b --force --scheduled 2099-12-01T03:00Z", "restart shop db-b --force --scheduled 2099-12-01T04:00Z",
+		"flush shop db-a db-b restart\nn\n", "flush shop restart --force", "flush shop db-b restart --force",
+		"flush shop switchover", "switchover --scheduled 2099-12-01T03:00Z --force", "flush shop switchover", "flush shop failover", "flush restart")
+}
+
+// Nobody answers: the request is taken out of the store.
+func TestFlushPastDeadAgents(t *testing.T) {
+	c := newCluster(t, nil, member("db-a", "10.9.0.1", leads, func(m *dcs.Member) { m.APIURL = "http://127.0.0.1:1/patroni" }))
+	f := dcs.Failover{Leader: "db-a", ScheduledAt: today.Add(time.Hour)}
+	if _, err := c.agents["db-a"].client.PutFailover(context.Background(), f, dcs.Any); err != nil {
+		t.Fatal(err)
+	}
+	c.transcript(t, "flush shop switchover", "flush shop switchover")
+}
+
 func TestRestartOfWhatIsPending(t *testing.T) {
 	pending := func(m *dcs.Member) {
 		m.PendingRestart = map[string]dcs.PendingChange{"max_connections": {Old: "100", New: "200"}}
@@ -264,7 +285,10 @@ func TestVersion(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	c := newCluster(t, nil, member("db-a", "10.9.0.1", leads), member("db-b", "10.9.0.2", func(m *dcs.Member) { m.Problem = "diverged: my timeline 3 ended at 0/5000148" }),
+	c := newCluster(t, nil, member("db-a", "10.9.0.1", leads), member("db-b", "10.9.0.2", func(m *dcs.Member) {
+		m.Problem = "diverged: my timeline 3 ended at 0/5000148"
+		m.ScheduledRestart = map[string]any{"schedule": "2026-12-01T02:00:00+00:00"}
+	}),
 		member("db-gone", "10.9.0.4", func(m *dcs.Member) { m.APIURL = "http://127.0.0.1:1/patroni" }))
 	at := func(seconds int) time.Time { return today.Add(time.Duration(seconds) * time.Second).UTC() }
 	c.agents["db-a"].decided = []ha.Decision{

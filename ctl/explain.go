@@ -80,6 +80,9 @@ func (s *session) explain(ctx context.Context, names []string, last int) error {
 		if m.Problem != "" {
 			s.say("  problem: %s", m.Problem)
 		}
+		if at := scheduled(m.ScheduledRestart); at != "" {
+			s.say("  restart scheduled: %s", at)
+		}
 		e, err := s.decisions(ctx, m.Member, "/decisions")
 		if err != nil {
 			s.say("  %v", err)

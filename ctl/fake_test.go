@@ -33,6 +33,7 @@ type fakeAgent struct {
 	decided []ha.Decision
 	viewed  []ha.Decision
 	refuses error // of restart and reinitialize
+	later   ha.ScheduledRestart
 }
 
 func (a *fakeAgent) Report() ha.Report {
@@ -46,7 +47,26 @@ func (a *fakeAgent) Decisions() []ha.Decision          { return a.decided }
 func (a *fakeAgent) Views() ([]ha.Decision, error)     { return a.viewed, nil }
 func (a *fakeAgent) Restart(context.Context) error     { return a.refuses }
 func (a *fakeAgent) Client() *dcs.Client               { return a.client }
-func (a *fakeAgent) Reload()                           {}
+
+func (a *fakeAgent) ScheduleRestart(q ha.ScheduledRestart) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	free := a.later.At.IsZero()
+	if free {
+		a.later = q
+	}
+	return free
+}
+
+func (a *fakeAgent) UnscheduleRestart() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.later
+	a.later = ha.ScheduledRestart{}
+	return !was.At.IsZero()
+}
+
+func (a *fakeAgent) Reload() {}
 
 func (a *fakeAgent) Reinitialize(_ context.Context, force, _ bool) error {
 	if force {
@@ -117,7 +137,10 @@ func (c *fakeCluster) join(m dcs.Member, peers ha.Peers) {
 	now := clock.System().Now()
 	a.report = ha.Report{Name: m.Name, Known: true, Readable: true, ReadAt: now, CycleAt: now, NextAt: now.Add(time.Hour),
 		Member: m, Settings: ha.DefaultSettings(),
-		Server: postgres.Status{State: postgres.StateRunning, Role: role, ServerVersion: 150020, Timeline: 4, Location: 67109192}}
+		Server: postgres.Status{State: postgres.StateRunning, Role: role, ServerVersion: 150020, Timeline: 4, Location: 67109192, Pending: map[string]postgres.Change{}}}
+	for name, change := range m.PendingRestart {
+		a.report.Server.Pending[name] = postgres.Change{Old: change.Old, New: change.New}
+	}
 	server, err := rest.New(rest.Options{Agent: a, Peers: peers, Name: m.Name, Scope: "shop", Release: "0.1.0", Listen: "127.0.0.1:0"})
 	if err != nil {
 		c.tb.Fatal(err)

@@ -52,6 +52,15 @@ func (s *session) choose(ctx context.Context, q choice) ([]dcs.Member, error) {
 	return slices.DeleteFunc(able, func(m dcs.Member) bool { return !slices.Contains(wanted, m.Name) }), nil
 }
 
+// chooseSurely is choose, and asks whether it is meant.
+func (s *session) chooseSurely(ctx context.Context, q choice) ([]dcs.Member, error) {
+	members, err := s.choose(ctx, q)
+	if err == nil {
+		err = s.confirmMembers(ctx, q, members, "")
+	}
+	return members, err
+}
+
 // wanted is which of the members in names are meant. Among several names those
 // that fit count.
 func (s *session) wanted(ctx context.Context, q choice, names []string) ([]string, error) {

@@ -84,7 +84,7 @@ func New(o Options) *cobra.Command {
 	f.BoolVarP(&p.flags.insecure, "insecure", "k", false, "don't verify the members' certificates")
 	_ = f.MarkHidden("dcs")
 	root.AddCommand(p.listCommand(), p.topologyCommand(), p.switchoverCommand(), p.failoverCommand(), p.restartCommand(), p.reloadCommand(),
-		p.reinitCommand(), p.historyCommand(), p.showConfigCommand(), p.editConfigCommand(), p.explainCommand(), p.versionCommand())
+		p.reinitCommand(), p.flushCommand(), p.historyCommand(), p.showConfigCommand(), p.editConfigCommand(), p.explainCommand(), p.versionCommand())
 	return root
 }
 

@@ -38,10 +38,7 @@ func (p *program) reinit(ctx context.Context, cluster string, q reinit) error {
 		return err
 	}
 	defer s.close()
-	members, err := s.choose(ctx, q.choice)
-	if err == nil {
-		err = s.confirmMembers(ctx, q.choice, members, "")
-	}
+	members, err := s.chooseSurely(ctx, q.choice)
 	if err != nil {
 		return err
 	}

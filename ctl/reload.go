@@ -23,10 +23,7 @@ func (p *program) reload(ctx context.Context, cluster string, q choice) error {
 		return err
 	}
 	defer s.close()
-	members, err := s.choose(ctx, q)
-	if err == nil {
-		err = s.confirmMembers(ctx, q, members, "")
-	}
+	members, err := s.chooseSurely(ctx, q)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ type Config struct {
 	// lost it. Nil: NewCluster.
 	LastKnown []byte
 
+	// These count until Reconfigure gives settings for the server, which have
+	// them too.
 	Rewind                                           bool // use_pg_rewind
 	UseSlots                                         bool // a physical slot for each member on every other
 	RemoveOnDivergedTimelines, RemoveOnRewindFailure bool
@@ -176,6 +178,7 @@ func New(c Config) (*Agent, error) {
 		known:   map[string]dcs.Member{},
 		failing: map[string]bool{},
 	}
+	a.requests.tags = c.Tags
 	a.office.init(a)
 	a.jobs.init(a)
 	a.peers.init(a)

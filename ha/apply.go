@@ -80,6 +80,9 @@ func (a *Agent) do(ctx context.Context, v view, act action) error {
 	case answer:
 		a.requests.answer(act)
 		return nil
+	case unschedule:
+		a.requests.unschedule(act.Restart)
+		return nil
 	case leave:
 		return errLeave
 	}

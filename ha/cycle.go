@@ -142,7 +142,7 @@ func (a *Agent) ownHistory(ctx context.Context, tl postgres.Timeline) []postgres
 func (a *Agent) self(ctx context.Context, v view) self {
 	c := a.cfg
 	s := self{
-		Name: c.Name, Tags: c.Tags, ConnURL: c.ConnURL, APIURL: c.APIURL, ProxyURL: c.ProxyURL,
+		Name: c.Name, Tags: a.requests.tagged(), ConnURL: c.ConnURL, APIURL: c.APIURL, ProxyURL: c.ProxyURL,
 		Version: Version, Regent: c.Release,
 		Bootstrap: len(c.NewCluster) > 0, Config: c.LastKnown, UseSlots: c.UseSlots,
 		RemoveOnDivergence: c.RemoveOnDivergedTimelines, RemoveOnRewindFail: c.RemoveOnRewindFailure,
@@ -183,6 +183,8 @@ func (a *Agent) reconfigure(c dcs.Cluster) {
 	if server == nil {
 		return
 	}
+	a.cfg.Rewind, a.cfg.UseSlots = server.UseRewind, server.UseSlots
+	a.cfg.RemoveOnDivergedTimelines, a.cfg.RemoveOnRewindFailure = server.RemoveOnDivergedTimelines, server.RemoveOnRewindFailure
 	if err := a.cfg.PostgreSQL.Configure(*server); err != nil {
 		a.log.Warn("the server's configuration can't be used, the last good one stays", "error", err)
 		return

@@ -151,12 +151,9 @@ func waitForBootstrap(v view) decision {
 // clone copies a member that runs: one that is tagged for it, or the leader.
 func clone(v view) decision {
 	c := v.Store.Cluster
-	source, ok := c.Member(c.Leader.Name)
-	for _, m := range c.Members {
-		if m.Tags.CloneFrom() && m.State == "running" && m.Name != v.Self.Name && m.Name != c.Leader.Name && !v.Request.FromLeader {
-			source, ok = m, true
-			break
-		}
+	source, ok := taggedSource(v)
+	if !ok {
+		source, ok = c.Member(c.Leader.Name)
 	}
 	up, reachable := memberUpstream(v, source)
 	if !dcs.ValidSystemID(c.Initialize.SystemID) {
@@ -170,4 +167,15 @@ func clone(v view) decision {
 		kind = "leader"
 	}
 	return say(v, "clone", "bootstrap from %s '%s'", kind, source.Name).with(run{Kind: jobClone, Target: source.Name, Up: up})
+}
+
+// taggedSource is a replica that is tagged to be cloned from, and is well.
+func taggedSource(v view) (dcs.Member, bool) {
+	c := v.Store.Cluster
+	for _, m := range c.Members {
+		if m.Tags.CloneFrom() && m.State == "running" && m.Problem == "" && m.Name != v.Self.Name && m.Name != c.Leader.Name {
+			return m, true
+		}
+	}
+	return dcs.Member{}, false
 }

@@ -13,7 +13,7 @@ import (
 func decide(v view) decision {
 	v.Memory = remember(v)
 	d := answerTo(v)
-	return publish(v, settle(v, d))
+	return publish(v, awaitRestart(v, settle(v, d)))
 }
 
 // settle tells the guard that there is nothing to fence any more, once that is
@@ -171,6 +171,9 @@ func rememberJob(v view, m memory) memory {
 		}
 	case jobRestart:
 		m.Following = "" // it may have been started while nobody led
+		if failed && v.Server.State == postgres.StateStarting {
+			m.Starts.Since = v.Job.Since // from now on a start like any other
+		}
 	case jobHandOver:
 		m.Handover.Stopped = !failed
 		m.Handover.Failed = v.Job.Err

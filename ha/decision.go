@@ -77,7 +77,8 @@ type (
 		Target   string
 		Up       postgres.Upstream
 		Stop     postgres.Stop
-		Standby  bool // a restart as a standby
+		Standby  bool          // a restart as a standby
+		Timeout  time.Duration // of a restart's start; 0: none
 		NotAfter clock.Instant
 	}
 	// cancelJob ends the job under way.
@@ -87,7 +88,9 @@ type (
 	// askPledges asks every member of the failsafe map to stay in its place.
 	askPledges struct{ Members map[string]string }
 	// answer tells whoever made the request how it ended.
-	answer struct{ Restart, Reinitialize, Err string }
+	answer struct{ Reinitialize, Err string }
+	// unschedule forgets a restart that was scheduled.
+	unschedule struct{ Restart ScheduledRestart }
 	// leave ends the agent.
 	leave struct{ Err string }
 )
@@ -140,9 +143,10 @@ func (a ask) String() string {
 }
 func (a askPledges) String() string { return fmt.Sprintf("ask %d members to pledge", len(a.Members)) }
 func (a answer) String() string {
-	return strings.TrimSpace("answer " + a.Restart + a.Reinitialize + " " + a.Err)
+	return strings.TrimSpace("answer " + a.Reinitialize + " " + a.Err)
 }
-func (a leave) String() string { return strings.TrimSpace("leave " + a.Err) }
+func (unschedule) String() string { return "unschedule the restart" }
+func (a leave) String() string    { return strings.TrimSpace("leave " + a.Err) }
 
 func upstream(up postgres.Upstream) string {
 	if up.IsZero() {

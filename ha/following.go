@@ -247,16 +247,23 @@ func operatorRequest(v view) (decision, bool) {
 	case v.Job.running(), v.Server.Role == postgres.RolePrimary: // that is stopped first
 		return decision{}, false
 	case v.Request.Reinitialize:
-		primary, ready := leaderUpstream(v)
+		up, ready := leaderUpstream(v)
 		if !ready {
 			return say(v, "reinitialize/no-leader", "Cluster has no leader, can not reinitialize").
 				with(answer{Reinitialize: "refused", Err: "Cluster has no leader, can not reinitialize"}), true
 		}
-		return say(v, "reinitialize", "reinitializing from %s", primary.Name).
-			with(answer{Reinitialize: "started"}, run{Kind: jobReinitialize, Target: primary.Name, Up: primary}), true
-	case v.Request.Restart && v.Server.PID != 0:
-		up, _ := upstreamOf(v)
-		return say(v, "restart", "restarting on request").with(run{Kind: jobRestart, Up: up, Standby: true}), true
+		if m, ok := taggedSource(v); ok && !v.Request.FromLeader {
+			if tagged, reachable := memberUpstream(v, m); reachable {
+				up = tagged
+			}
+		}
+		return say(v, "reinitialize", "reinitializing from %s", up.Name).
+			with(answer{Reinitialize: "started"}, run{Kind: jobReinitialize, Target: up.Name, Up: up}), true
 	}
-	return decision{}, false
+	up, _ := upstreamOf(v)
+	restart := run{Kind: jobRestart, Up: up, Standby: true}
+	if v.Request.Restart && v.Server.PID != 0 {
+		return say(v, "restart", "restarting on request").with(restart), true
+	}
+	return scheduledRestart(v, restart)
 }

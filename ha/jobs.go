@@ -2,7 +2,6 @@ package ha
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -134,6 +133,11 @@ func (j *jobs) restart(ctx context.Context, r run) (err error) {
 	if err != nil {
 		return err
 	}
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = clock.WithTimeout(ctx, a.clock, r.Timeout)
+		defer cancel()
+	}
 	return j.awaitRunning(ctx)
 }
 
@@ -153,7 +157,7 @@ func (j *jobs) awaitRunning(ctx context.Context) error {
 		case <-timer.C():
 		case <-ctx.Done():
 			timer.Stop()
-			return errors.New("the restart was cancelled")
+			return fmt.Errorf("PostgreSQL is still starting: %w", context.Cause(ctx))
 		}
 	}
 }

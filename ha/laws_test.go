@@ -254,6 +254,9 @@ func drawView(t *rapid.T) view {
 		}
 	}
 	v.Request = request{Restart: rarely("restart"), Reinitialize: rarely("reinitialize"), Shutdown: rarely("shutdown"), ShutdownAt: ago("shutdown at")}
+	if rarely("scheduled") {
+		v.Request.Scheduled = ScheduledRestart{At: v.Wall}
+	}
 	if rarely("pledged") {
 		v.Pledged = pledge{To: "b", Until: v.Now.Add(time.Second)}
 	}

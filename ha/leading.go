@@ -244,7 +244,11 @@ func inOffice(v view) decision {
 	case v.Request.Reinitialize:
 		return say(v, "lead/reinitialize", "I am the leader, can not reinitialize").
 			with(answer{Reinitialize: "refused", Err: "I am the leader, can not reinitialize"})
-	case c.Failover.Requested():
+	}
+	if d, ok := scheduledRestart(v, run{Kind: jobRestart, NotAfter: v.Term.Plan.Timer}); ok {
+		return d
+	}
+	if c.Failover.Requested() {
 		if d, ok := failoverRequest(v); ok {
 			return d
 		}

@@ -44,6 +44,8 @@ func memberEntry(v view, d decision) dcs.Member {
 		Timeline:       uint32(s.Timeline),
 		Pause:          v.Settings.Pause,
 		Problem:        memberProblem(v, d),
+
+		ScheduledRestart: v.Request.Scheduled.entry(),
 	}
 	if v.Memory.Bootstrap {
 		m.ConnURL = "" // nobody clones or follows a cluster that isn't finished

@@ -128,6 +128,7 @@ func (a *Agent) Report() Report {
 	a.reports.mu.Lock()
 	r := a.reports.report
 	a.reports.mu.Unlock()
+	r.Member.ScheduledRestart = a.requests.look().Scheduled.entry() // answers say at once what was asked for
 	t := a.office.get()
 	p := a.pledges.look()
 	if t.held() && !t.Plan.End.IsZero() {

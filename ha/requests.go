@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/regent-ha/regent/dcs"
 )
 
 // requests are what operators asked of this member itself.
@@ -14,6 +16,7 @@ type requests struct {
 	asked      []chan error // for the answer to a reinitialize
 	reloading  bool         // the server's files are to be written and read anew
 	configured bool         // the local configuration is another one
+	tags       dcs.Tags     // this member's; never changed in place
 }
 
 func (r *requests) look() request {
@@ -22,14 +25,13 @@ func (r *requests) look() request {
 	return r.now
 }
 
-// Restart restarts the server in place and returns when it is up again.
-func (a *Agent) Restart(ctx context.Context) error {
-	r := &a.requests
+// await asks for something by ask, which notes it and where to answer, and waits
+// for the answer.
+func (a *Agent) await(ctx context.Context, ask func(r *requests, done chan error)) error {
 	done := make(chan error, 1)
-	r.mu.Lock()
-	r.now.Restart = true
-	r.waiting = append(r.waiting, done)
-	r.mu.Unlock()
+	a.requests.mu.Lock()
+	ask(&a.requests, done)
+	a.requests.mu.Unlock()
 	a.Wake()
 	select {
 	case err := <-done:
@@ -37,6 +39,21 @@ func (a *Agent) Restart(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// tell answers all who wait.
+func tell(waiting []chan error, err error) {
+	for _, done := range waiting {
+		done <- err
+	}
+}
+
+// Restart restarts the server in place and returns when it is up again.
+func (a *Agent) Restart(ctx context.Context) error {
+	return a.await(ctx, func(r *requests, done chan error) {
+		r.now.Restart = true
+		r.waiting = append(r.waiting, done)
+	})
 }
 
 // restarted ends a restart for all who wait for it.
@@ -44,34 +61,56 @@ func (r *requests) restarted(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now.Restart = false
-	for _, done := range r.waiting {
-		done <- err
-	}
+	tell(r.waiting, err)
 	r.waiting = nil
+}
+
+// ScheduleRestart notes a restart for later, for which this agent must still
+// run then. It returns false if there is one already.
+func (a *Agent) ScheduleRestart(q ScheduledRestart) bool {
+	q.Server = a.Report().Server.StartedAt
+	r := &a.requests
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.now.Scheduled.At.IsZero() {
+		return false
+	}
+	r.now.Scheduled = q
+	a.Wake()
+	return true
+}
+
+// UnscheduleRestart drops the restart for later. It returns false if there is none.
+func (a *Agent) UnscheduleRestart() bool {
+	dropped := a.requests.unschedule(a.requests.look().Scheduled)
+	a.Wake()
+	return dropped
+}
+
+// unschedule drops q, and not one that took its place.
+func (r *requests) unschedule(q ScheduledRestart) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if q.At.IsZero() || r.now.Scheduled != q {
+		return false
+	}
+	r.now.Scheduled = ScheduledRestart{}
+	return true
 }
 
 // Reinitialize makes this replica's data directory anew. It returns when that
 // has begun or was refused.
 func (a *Agent) Reinitialize(ctx context.Context, force, fromLeader bool) error {
-	r := &a.requests
 	if j := a.jobs.look(); j.running() && !j.brief() {
 		if !force {
 			return errors.New(string(j.Kind) + " already in progress")
 		}
 		a.jobs.cancel()
 	}
-	done := make(chan error, 1)
-	r.mu.Lock()
-	r.now.Reinitialize, r.now.FromLeader = true, fromLeader
-	r.asked = append(r.asked, done)
-	r.mu.Unlock()
-	a.Wake()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return a.await(ctx, func(r *requests, done chan error) {
+		r.now.Reinitialize, r.now.FromLeader = true, fromLeader
+		r.asked = append(r.asked, done)
+	})
 }
 
 // answer tells whoever asked what became of it.
@@ -84,9 +123,7 @@ func (r *requests) answer(a answer) {
 	}
 	if a.Reinitialize != "" {
 		r.now.Reinitialize = false
-		for _, done := range r.asked {
-			done <- err
-		}
+		tell(r.asked, err)
 		r.asked = nil
 	}
 }
@@ -127,6 +164,21 @@ func (a *Agent) Reload() {
 	r.configured, r.reloading = true, true
 	r.mu.Unlock()
 	a.Wake()
+}
+
+// Retag makes these the member's tags, in place of Config.Tags.
+func (a *Agent) Retag(tags dcs.Tags) {
+	r := &a.requests
+	r.mu.Lock()
+	r.tags = tags
+	r.mu.Unlock()
+	a.Wake()
+}
+
+func (r *requests) tagged() dcs.Tags {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tags
 }
 
 // takeConfigured says whether the local configuration has changed, once.

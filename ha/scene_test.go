@@ -26,7 +26,7 @@ func (s *scene) tell(line string) (err error) {
 		"self": s.self, "settings": s.settings, "store": s.store, "leader": s.leader, "init": s.initialize,
 		"member": s.member, "status": s.status, "failover": s.failover, "history": s.history, "failsafe": s.failsafe,
 		"term": s.term, "guard": s.guard, "server": s.server, "own-history": s.ownHistory, "peer": s.peer,
-		"job": s.job, "request": s.request, "memory": s.memory, "pledged": s.pledged, "pledges": s.pledges, "config": s.config,
+		"job": s.job, "request": s.request, "scheduled": s.scheduled, "memory": s.memory, "pledged": s.pledged, "pledges": s.pledges, "config": s.config,
 		"gone":          s.gone,
 		"view":          s.recorded,
 		"leader-absent": func(words) { s.v.Store.Cluster.Leader = nil },
@@ -280,7 +280,22 @@ func (s *scene) job(w words) {
 }
 
 func (s *scene) request(w words) {
-	s.v.Request = request{Restart: w.has("restart"), Reinitialize: w.has("reinitialize"), Shutdown: w.has("shutdown"), ShutdownAt: s.v.Now.Add(-time.Second)}
+	s.v.Request = request{Restart: w.has("restart"), Reinitialize: w.has("reinitialize"), FromLeader: w.has("from-leader"), Shutdown: w.has("shutdown"), ShutdownAt: s.v.Now.Add(-time.Second)}
+}
+
+// scheduled is a restart in so long a time, of the server that ran when it was
+// asked for.
+func (s *scene) scheduled(w words) {
+	in, err := time.ParseDuration(w.values["in"])
+	if err != nil {
+		panic(err)
+	}
+	s.v.Server.StartedAt, s.v.Server.ServerVersion = s.v.Wall.Add(-time.Hour), 150020
+	s.v.Request.Scheduled = ScheduledRestart{At: s.v.Wall.Add(in), Server: s.v.Server.StartedAt,
+		Filter: RestartFilter{Role: w.values["role"], Version: int(w.number("older", 0)), Pending: w.has("pending")}}
+	if w.has("restarted") {
+		s.v.Server.StartedAt = s.v.Wall.Add(-time.Minute)
+	}
 }
 
 func (s *scene) pledged(w words) {

@@ -160,6 +160,7 @@ func (p pledges) bind(now clock.Instant) bool { return now.Before(p.Plan.Timer) 
 // request is what an operator asked of this member itself.
 type request struct {
 	Restart      bool
+	Scheduled    ScheduledRestart
 	Reinitialize bool
 	FromLeader   bool
 	Shutdown     bool

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,7 +34,20 @@ var managedParameters = []managed{
 	{name: "wal_log_hints", standard: "on", boolean: true},
 }
 
-// value is what m becomes when value is configured. The text says what is wrong
+// Managed is what a parameter becomes that all members of a cluster must agree
+// on, and that only its common configuration can set: its value when configured
+// is given there (empty: nothing is), and what is wrong with that (empty:
+// nothing is). ok says whether name is of such a one.
+func Managed(name, configured string) (value, wrong string, ok bool) {
+	i := slices.IndexFunc(managedParameters, func(m managed) bool { return m.name == name })
+	if i < 0 {
+		return "", "", false
+	}
+	value, wrong = managedParameters[i].value(configured)
+	return value, wrong, true
+}
+
+// value is what m becomes when configured is given. The text says what is wrong
 // with that, or is empty.
 func (m managed) value(configured string) (value, wrong string) {
 	switch {
@@ -59,7 +73,7 @@ func (m managed) value(configured string) (value, wrong string) {
 		}
 		return m.standard, "must be replica or logical"
 	}
-	if n, err := strconv.Atoi(configured); err != nil || n < m.least {
+	if n, err := strconv.ParseInt(configured, 10, 32); err != nil || n < int64(m.least) {
 		return m.standard, fmt.Sprintf("must be a number of at least %d", m.least)
 	}
 	return configured, ""

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -92,7 +93,11 @@ func (s *Server) lastWords() string {
 	case strings.Contains(text, "contains errors"): // of a configuration file, told before
 		severities = append(severities, "LOG:  ")
 	}
-	return lastMessages(text, append(severities, portTaken))
+	words := lastMessages(text, append(severities, portTaken))
+	if strings.Contains(words, portTaken) {
+		words = fmt.Sprintf("postgresql.listen is %q, where this server can't listen: %s", s.current().Listen, words)
+	}
+	return words
 }
 
 // portTaken begins the message that tells why "could not create any TCP/IP

@@ -19,6 +19,10 @@ type Agent interface {
 	Views() ([]ha.Decision, error)
 	// Restart returns when the server is up again.
 	Restart(ctx context.Context) error
+	// ScheduleRestart returns false if one is scheduled already.
+	ScheduleRestart(q ha.ScheduledRestart) bool
+	// UnscheduleRestart returns false if none is scheduled.
+	UnscheduleRestart() bool
 	// Reinitialize returns when the work has begun or was refused.
 	Reinitialize(ctx context.Context, force, fromLeader bool) error
 	// Reload reads the local configuration anew.

@@ -9,14 +9,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/ha"
+	"github.com/regent-ha/regent/postgres"
 )
 
 func TestRestart(t *testing.T) {
 	const unmet = "restart conditions are not satisfied"
 	n := newNode(t)
-	pending := func(r *ha.Report) { r.Member.PendingRestart = map[string]dcs.PendingChange{} }
+	pending := func(r *ha.Report) {
+		r.Server.Pending = map[string]postgres.Change{"work_mem": {Old: "4MB", New: "8MB"}}
+	}
 	cloning := func(r *ha.Report) { r.Job = "clone" }
 	for _, c := range []struct {
 		report ha.Report
@@ -47,7 +49,6 @@ func TestRestart(t *testing.T) {
 		{healthy(), `{"timeout": "soon"}`, 400, "Timeout should be a positive number of seconds"},
 		{healthy(), `{"when": "now"}`, 400, "Unknown filter for the scheduled restart: when"},
 		{healthy(paused), `{"schedule": "2099-01-01T00:00+00"}`, 500, "Can't schedule restart in the paused state"},
-		{healthy(), `{"schedule": "2099-01-01T00:00+00"}`, 400, "Scheduled restarts are not supported yet: ask for the restart when it is wanted"},
 		{healthy(cloning), "", 503, "clone already in progress"},
 		{healthy(cloning), `{"role": "primary"}`, 503, unmet},
 	} {
@@ -55,6 +56,52 @@ func TestRestart(t *testing.T) {
 		n.expect(t, "POST", "/restart", c.body, c.status, c.text)
 	}
 	n.expect(t, "DELETE", "/restart", "", 404, "no restarts are scheduled")
+}
+
+func TestScheduledRestart(t *testing.T) {
+	const unreadable = "Unable to parse scheduled timestamp. It should be in an unambiguous format, e.g. ISO 8601"
+	n := newNode(t)
+	for _, c := range []struct {
+		report ha.Report
+		body   string
+		status int
+		text   string
+	}{
+		{healthy(paused), `{"schedule": "2099-01-01T00:00+00"}`, 500, "Can't schedule restart in the paused state"},
+		{healthy(paused), `{"schedule": "nonsense"}`, 500, "Can't schedule restart in the paused state"},
+		{healthy(), `{"schedule": "nonsense"}`, 422, unreadable},
+		{healthy(), `{"schedule": ""}`, 422, unreadable},
+		{healthy(), `{"schedule": null}`, 422, unreadable},
+		{healthy(), `{"schedule": 5}`, 422, unreadable},
+		{healthy(), `{"schedule": "2099-01-01T00:00"}`, 400, "Timezone information is mandatory for the scheduled restart"},
+		{healthy(), `{"schedule": "2001-01-01T00:00+00"}`, 422, "Cannot schedule restart in the past"},
+		{healthy(), `{"schedule": "2099-01-01T00:00+00", "role": "leader"}`, 400, "PostgreSQL role should be either primary, standby_leader, or replica"},
+		{healthy(), `{"schedule": "2099-01-01T00:00+00", "when": "now"}`, 400, "Unknown filter for the scheduled restart: when"},
+		{healthy(), `{"schedule": "2099-01-01T00:00+00", "role": "primary", "postgres_version": "15.21", "restart_pending": true, "timeout": "1min"}`, 202, "Restart scheduled"},
+		{healthy(), `{"schedule": "2099-01-01T00:00+00"}`, 409, "Another restart is already scheduled"},
+		{healthy(), "", 200, "restarted successfully"},
+	} {
+		n.agent.set(func(r *ha.Report) { *r = c.report })
+		n.expect(t, "POST", "/restart", c.body, c.status, c.text)
+	}
+	want := ha.ScheduledRestart{At: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), Timeout: time.Minute,
+		Filter: ha.RestartFilter{Role: "primary", Version: 150021, Pending: true}}
+	if got := n.agent.scheduled; !got.At.Equal(want.At) || got.Timeout != want.Timeout || got.Filter != want.Filter {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	n.expect(t, "DELETE", "/restart", "", 200, "scheduled restart deleted")
+	n.expect(t, "DELETE", "/restart", "", 404, "no restarts are scheduled")
+}
+
+// The schedule is in the member's status, less what is there for other agents.
+func TestScheduledRestartIsShown(t *testing.T) {
+	n := newNode(t)
+	n.agent.report = healthy(func(r *ha.Report) {
+		r.Member.ScheduledRestart = map[string]any{"schedule": "2099-01-01T00:00:00+00:00", "postmaster_start_time": "2026-01-01 00:00:00+00:00"}
+	})
+	if got := n.do(t, "GET", "/patroni", "").body; !strings.Contains(got, `"scheduled_restart": {"schedule": "2099-01-01T00:00:00+00:00"}`) {
+		t.Error(got)
+	}
 }
 
 func TestRestartThatFails(t *testing.T) {

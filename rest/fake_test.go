@@ -32,6 +32,7 @@ type fakeAgent struct {
 	viewed      []ha.Decision
 	viewErr     error
 	restart     func(ctx context.Context) error
+	scheduled   ha.ScheduledRestart
 	initialized []string
 	initErr     error
 	reloads     int
@@ -69,6 +70,24 @@ func (a *fakeAgent) Restart(ctx context.Context) error {
 		return a.restart(ctx)
 	}
 	return nil
+}
+
+func (a *fakeAgent) ScheduleRestart(q ha.ScheduledRestart) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	free := a.scheduled.At.IsZero()
+	if free {
+		a.scheduled = q
+	}
+	return free
+}
+
+func (a *fakeAgent) UnscheduleRestart() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.scheduled
+	a.scheduled = ha.ScheduledRestart{}
+	return !was.At.IsZero()
 }
 
 func (a *fakeAgent) Reinitialize(_ context.Context, force, fromLeader bool) error {

@@ -18,9 +18,8 @@ import (
 
 // restartRequest is the body of POST /restart.
 type restartRequest struct {
-	role    string        // only if the member has it; empty: any
-	version int           // only if the server is older; 0: any
-	pending bool          // only if settings wait for a restart
+	filter  ha.RestartFilter
+	at      time.Time     // zero: now
 	timeout time.Duration // 0: primary_start_timeout
 }
 
@@ -34,7 +33,9 @@ func (s *Server) restart(w http.ResponseWriter, r *http.Request) {
 	asked, refused := parseRestart(body, report)
 	switch {
 	case refused != nil:
-	case !asked.matches(report, factsAt(report, s.clock.Now())):
+	case !asked.at.IsZero():
+		refused = s.restartLater(asked)
+	case !asked.filter.Fits(roleOf(report, s.clock.Now()), report.Server):
 		refused = refuse(http.StatusServiceUnavailable, "restart conditions are not satisfied")
 	case report.Job != "":
 		refused = refuse(http.StatusServiceUnavailable, "%s already in progress", report.Job)
@@ -65,21 +66,25 @@ func (q *restartRequest) set(name string, v any, report ha.Report) *refusal {
 		if settingsOf(report).Pause {
 			return refuse(http.StatusInternalServerError, "Can't schedule restart in the paused state")
 		}
-		return refuse(http.StatusBadRequest, "Scheduled restarts are not supported yet: ask for the restart when it is wanted")
+		var refused *refusal
+		text, _ := v.(string)
+		q.at, refused = parseSchedule(text, "restart", time.Now())
+		return refused
 	case "role":
-		q.role, _ = v.(string)
-		if q.role == "master" {
-			q.role = rolePrimary
+		role, _ := v.(string)
+		if role == "master" {
+			role = rolePrimary
 		}
-		if q.role != rolePrimary && q.role != roleStandbyLeader && q.role != roleReplica {
+		if role != rolePrimary && role != roleStandbyLeader && role != roleReplica {
 			return refuse(http.StatusBadRequest, "PostgreSQL role should be either primary, standby_leader, or replica")
 		}
+		q.filter.Role = role
 	case "postgres_version":
 		n, ok := parseVersion(fmt.Sprint(v))
 		if !ok {
 			return refuse(http.StatusBadRequest, "Invalid PostgreSQL version format: X.Y or X.Y.Z is accepted: %v", v)
 		}
-		q.version = n
+		q.filter.Version = n
 	case "timeout":
 		d, err := value.Duration(decoded(v), time.Second)
 		if err != nil || d <= 0 {
@@ -87,7 +92,7 @@ func (q *restartRequest) set(name string, v any, report ha.Report) *refusal {
 		}
 		q.timeout = d
 	case "restart_pending":
-		q.pending = true
+		q.filter.Pending = true
 	default:
 		return refuse(http.StatusBadRequest, "Unknown filter for the scheduled restart: %s", name)
 	}
@@ -100,13 +105,6 @@ func decoded(v any) any {
 		return n.String()
 	}
 	return v
-}
-
-// matches says whether the server is one that is to be restarted.
-func (q restartRequest) matches(r ha.Report, f facts) bool {
-	return (q.role == "" || q.role == f.role) &&
-		(q.version == 0 || r.Server.ServerVersion == 0 || r.Server.ServerVersion < q.version) &&
-		(!q.pending || r.Member.PendingRestart != nil)
 }
 
 func (s *Server) restartNow(ctx context.Context, q restartRequest, report ha.Report) *refusal {
@@ -127,8 +125,20 @@ func (s *Server) restartNow(ctx context.Context, q restartRequest, report ha.Rep
 	return refuse(http.StatusServiceUnavailable, "restart failed")
 }
 
+// restartLater notes the restart. Whether the filters fit is seen when it is due.
+func (s *Server) restartLater(q restartRequest) *refusal {
+	if !s.agent.ScheduleRestart(ha.ScheduledRestart{At: q.at, Filter: q.filter, Timeout: q.timeout}) {
+		return refuse(http.StatusConflict, "Another restart is already scheduled")
+	}
+	return refuse(http.StatusAccepted, "Restart scheduled")
+}
+
 // unscheduleRestart answers DELETE /restart.
 func (s *Server) unscheduleRestart(w http.ResponseWriter, _ *http.Request) {
+	if s.agent.UnscheduleRestart() {
+		sentence(w, http.StatusOK, "scheduled restart deleted")
+		return
+	}
 	sentence(w, http.StatusNotFound, "no restarts are scheduled")
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -116,6 +117,10 @@ func (s *Server) statusOf(r ha.Report, f facts, now clock.Instant) *jsontext.Obj
 		o.Set("pending_restart_reason", r.Member.PendingRestart)
 	}
 	o.Set("patroni", s.identity())
+	if later := maps.Clone(r.Member.ScheduledRestart); len(later) > 0 {
+		delete(later, "postmaster_start_time")
+		o.Set("scheduled_restart", later)
+	}
 	o.Set("regent", s.own(r))
 	return o
 }

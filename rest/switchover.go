@@ -62,7 +62,10 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, what action) {
 	if !ok {
 		return
 	}
-	settings, _, _ := ha.ParseSettings(c.Config.Values, ha.ShortFloors())
+	settings, _, err := ha.ParseSettings(c.Config.Values, ha.ShortFloors())
+	if err != nil {
+		settings = settingsOf(s.agent.Report()) // with which it goes on
+	}
 	what, refused := asked.check(what, settings, time.Now())
 	if refused == nil && asked.at.IsZero() {
 		refused = s.possible(r.Context(), what, asked, c, settings)

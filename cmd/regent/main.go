@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -26,7 +27,7 @@ func main() {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(runCommand(), validateCommand(), demoCommand())
-	if err := root.Execute(); err != nil {
+	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "regent:", err)
 		os.Exit(1)
 	}

@@ -50,8 +50,8 @@ type daemon struct {
 }
 
 func run(ctx context.Context, path string, env []string) error {
-	if ctx == nil {
-		ctx = context.Background()
+	if err := dropInherited(); err != nil {
+		return err
 	}
 	c, warnings, err := config.Load(path, env)
 	if err != nil {
@@ -204,6 +204,7 @@ func (d *daemon) reload() {
 	}
 	d.config = c
 	d.mu.Unlock()
+	d.agent.Retag(c.Tags)
 	d.agent.Reload()
 }
 

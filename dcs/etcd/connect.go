@@ -3,6 +3,8 @@ package etcd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -41,6 +43,7 @@ func dial(o Options, s *session) (*clientv3.Client, error) {
 				MinConnectTimeout: connectTimeout,
 			}),
 			grpc.WithPerRPCCredentials(s),
+			grpc.WithChainUnaryInterceptor(noteObstacle),
 		},
 	})
 }
@@ -50,7 +53,14 @@ type request func(ctx context.Context, client *clientv3.Client) error
 
 // attempt makes a request until it has an answer, good or bad, or ctx ends: it
 // may be carried out more than once.
-func (d *DCS) attempt(ctx context.Context, r request) error {
+func (d *DCS) attempt(ctx context.Context, r request) (err error) {
+	var obstacle string
+	ctx = context.WithValue(ctx, obstacleKey{}, &obstacle)
+	defer func() {
+		if err != nil && ctx.Err() != nil && obstacle != "" {
+			err = fmt.Errorf("%s: %w", obstacle, err)
+		}
+	}()
 	pause := 20 * time.Millisecond
 	for {
 		err := d.boundedly(ctx, r)
@@ -64,6 +74,22 @@ func (d *DCS) attempt(ctx context.Context, r request) error {
 			pause = min(2*pause, longestPause)
 		}
 	}
+}
+
+// obstacleKey is the place in a context for what kept its request from a server.
+// The library's error says only that the time is up.
+type obstacleKey struct{}
+
+// noteObstacle is a grpc.UnaryClientInterceptor. Of the obstacle it keeps the
+// last part, as "connection refused": what stands before it names a server and a
+// port of ours, other ones each time.
+func noteObstacle(ctx context.Context, method string, ask, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+	err := invoke(ctx, method, ask, answer, conn, o...)
+	place, wanted := ctx.Value(obstacleKey{}).(*string)
+	if _, why, known := strings.Cut(status.Convert(err).Message(), "latest balancer error: "); known && wanted {
+		*place = strings.Trim(why[strings.LastIndex(why, ": ")+1:], ` "`)
+	}
+	return err
 }
 
 // boundedly bounds one attempt where there is another endpoint to go to.

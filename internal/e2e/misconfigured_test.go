@@ -68,9 +68,9 @@ func TestMisconfigured(t *testing.T) {
 		ends   bool   // the agent refuses to run
 	}{
 		{"bin_dir", func(c map[string]any) { part(c, "postgresql")["bin_dir"] = "/no/such/dir" }, `postgresql\.bin_dir.*/no/such/dir`, true},
-		{"store", func(c map[string]any) { part(c, "etcd3")["hosts"] = []string{"127.0.0.1:1"} }, `the store can't be read yet.*etcd3: http://127\.0\.0\.1:1`, false},
+		{"store", func(c map[string]any) { part(c, "etcd3")["hosts"] = []string{"127.0.0.1:1"} }, `the store can't be read yet.*etcd3\.hosts: http://127\.0\.0\.1:1.*connection refused`, false},
 		{"REST port", func(c map[string]any) { part(c, "restapi")["listen"] = taken.Addr().String() }, `restapi\.listen.*address already in use`, true},
-		{"PostgreSQL port", func(c map[string]any) { part(c, "postgresql")["listen"] = taken.Addr().String() }, `could not bind IPv4 address.*Address already in use.*another postmaster already running on port`, false},
+		{"PostgreSQL port", func(c map[string]any) { part(c, "postgresql")["listen"] = taken.Addr().String() }, `postgresql\.listen.*` + regexp.QuoteMeta(taken.Addr().String()) + `.*Address already in use`, false},
 		{"replication password", func(c map[string]any) {
 			part(c, "postgresql", "authentication", "replication")["password"] = "wrong-secret"
 		}, `password authentication failed for user "replicator".*postgresql\.authentication\.replication|postgresql\.authentication\.replication.*password authentication failed`, false},

@@ -57,6 +57,9 @@ func New(o Options) (*Lab, error) {
 		secrets: secrets{rand.Text(), rand.Text(), rand.Text()},
 	}
 	l.programs = []string{realPath(o.Agent[0]), realPath(o.PostgresBin)}
+	if o.Regent != "" { // Agent may only start it
+		l.programs = append(l.programs, realPath(o.Regent))
+	}
 	if l.watcher, err = watch(l.Dir, l.programs, o.RemoveDir, o.Output); err != nil {
 		return nil, err
 	}
