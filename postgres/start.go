@@ -137,7 +137,8 @@ func (s *Server) prepare(ctx context.Context, up Upstream, control *Control) (st
 }
 
 // mustBeIdle makes sure that the directory holds a cluster on which nothing
-// runs. What a dead postmaster left is ended.
+// runs. What a dead postmaster left is ended, and lock files that nobody gets
+// past are removed.
 func (s *Server) mustBeIdle(ctx context.Context) error {
 	state, err := s.dataState()
 	if err != nil {
@@ -153,7 +154,10 @@ func (s *Server) mustBeIdle(ctx context.Context) error {
 	if pm != nil {
 		return fmt.Errorf("a server runs already: process %d", pm.pid)
 	}
-	return s.endLeftovers(ctx)
+	if err := s.endLeftovers(ctx); err != nil {
+		return err
+	}
+	return s.clearLocks(ctx)
 }
 
 // command is the whole of a start, as its launcher gets it.
@@ -170,8 +174,8 @@ func (s *Server) command(c start) (Command, error) {
 	// No server runs here, so a process that a stale lock file names is another
 	// one. The postmaster can't know and would refuse, unless it is told that
 	// this number is of its parent's parent (PostgreSQL's CreateLockFile).
-	if lock, err := s.readPidFile(); err == nil && lock.pid > 0 {
-		launch.Env = append(launch.Env, "PG_GRANDPARENT_PID="+strconv.Itoa(lock.pid))
+	if lock, err := s.readPidFile(); err == nil && lock.pid != 0 {
+		launch.Env = append(launch.Env, "PG_GRANDPARENT_PID="+strconv.Itoa(lock.process()))
 	}
 	if c.permit != nil {
 		launch.Writable, launch.Permit = true, *c.permit
