@@ -26,4 +26,5 @@ func isServer(int, inode, []string) bool { return false }
 func title(int) string                   { return "" }
 func parent(int) int                     { return 0 }
 func pids(uint32) ([]int, error)         { return nil, errPlatform }
+func exchange(string, string) error      { return errPlatform }
 func owner(string) (uint32, error)       { return 0, errPlatform }

@@ -29,8 +29,7 @@ func (s *Server) StartPrimary(ctx context.Context, p Permit) error {
 
 func (s *Server) startWritable(ctx context.Context, c start) error {
 	signal := s.dataPath("standby.signal")
-	_, err := os.Stat(signal)
-	had := err == nil
+	there, err := os.Lstat(signal)
 	if ignoreNotExist(err) != nil {
 		return err
 	}
@@ -41,10 +40,13 @@ func (s *Server) startWritable(ctx context.Context, c start) error {
 		return err
 	}
 	err = s.launchServer(ctx, c)
-	if err != nil && had {
-		err = errors.Join(err, s.writeSignal("standby.signal"))
+	switch {
+	case err == nil || there == nil:
+		return err
+	case there.IsDir(): // as a guard left it, which says more than the file
+		return errors.Join(err, os.Mkdir(signal, 0o700), syncDir(s.opts.DataDir))
 	}
-	return err
+	return errors.Join(err, s.writeSignal("standby.signal"))
 }
 
 // StartStandby starts a read-only server that follows up, if there is one. It
@@ -72,19 +74,6 @@ func (s *Server) startReadOnly(ctx context.Context, c start) error {
 		return err
 	}
 	return s.launchServer(ctx, c)
-}
-
-// writeSignal puts an empty file in place, also of the directory that a guard
-// leaves (package fence).
-func (s *Server) writeSignal(name string) error {
-	path := s.dataPath(name)
-	if there, err := os.Lstat(path); err == nil && there.IsDir() {
-		if err := os.Remove(path); err != nil {
-			return err
-		}
-	}
-	_, err := updateFile(path, nil, s.fileMode())
-	return err
 }
 
 // start is one that is prepared.
