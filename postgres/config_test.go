@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 func TestBadParameterIsToldAndHeals(t *testing.T) {
@@ -357,5 +359,26 @@ func TestSettingsAreValidated(t *testing.T) {
 		if _, err := New(o, good); err == nil || !strings.Contains(err.Error(), field+" ") {
 			t.Errorf("%s: got %v", field, err)
 		}
+	}
+}
+
+// A server goes on listening where it did when it was started, whatever is
+// configured since.
+func TestListenChangedUnderARunningServer(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	f.settings.Listen = fmt.Sprintf("127.0.0.2:%d", testenv.Port(t))
+	must(t, f.Configure(f.settings))
+	must(t, f.Reload(ctx))
+	second, err := New(f.options, f.settings) // as after a restart of the agent
+	must(t, err)
+	defer second.Close()
+	for _, s := range []*Server{f.Server, second} {
+		s.closeSession(ctx)
+		st := s.Status(ctx)
+		if st.Role != RolePrimary || !st.Answers || st.Pending["port"].New == "" {
+			t.Errorf("%+v", st)
+		}
+		must(t, s.probe(ctx))
 	}
 }
