@@ -33,6 +33,11 @@ func (s *Server) bootstrap(ctx context.Context) error {
 	if err := s.markIncomplete(workBootstrap); err != nil {
 		return err
 	}
+	if s.realDataDir() != s.opts.DataDir { // initdb makes a directory, but none behind a link
+		if err := s.makeDataDir(); err != nil {
+			return err
+		}
+	}
 	if m := settings.BootstrapMethod; m != nil {
 		err = s.restoreCluster(ctx, *m)
 	} else {

@@ -133,7 +133,7 @@ func (s *Server) startClone(ctx context.Context, work string, from Upstream, emp
 	if err := s.markIncomplete(work, outside...); err != nil {
 		return err
 	}
-	return os.MkdirAll(s.opts.DataDir, 0o700)
+	return s.makeDataDir()
 }
 
 // cloneByCommand runs a command of our user's that makes the data directory.

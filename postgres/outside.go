@@ -37,7 +37,7 @@ func (s *Server) emptyOutside(ctx context.Context, from Upstream) ([]string, err
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		if filepath.IsAbs(dir) && len(entries) == 0 {
+		if filepath.IsAbs(dir) && len(entries) == 0 && !strings.Contains(dir, "\n") { // the mark has one a line
 			empty = append(empty, dir)
 		}
 	}
