@@ -44,10 +44,6 @@ type Config struct {
 	// lost it. Nil: NewCluster.
 	LastKnown []byte
 
-	Rewind                                           bool // use_pg_rewind
-	UseSlots                                         bool // a physical slot for each member on every other
-	RemoveOnDivergedTimelines, RemoveOnRewindFailure bool
-
 	Notes Notes // what outlives the agent; see Files
 
 	Hooks  Hooks

@@ -134,15 +134,15 @@ func (a *Agent) ownHistory(ctx context.Context, tl postgres.Timeline) []postgres
 }
 
 func (a *Agent) self(ctx context.Context, v view) self {
-	c := a.cfg
+	c, server := a.cfg, a.cfg.PostgreSQL.Settings()
 	s := self{
 		Name: c.Name, Tags: c.Tags, ConnURL: c.ConnURL, APIURL: c.APIURL, ProxyURL: c.ProxyURL,
 		Version: Version, Regent: c.Release,
-		Bootstrap: len(c.NewCluster) > 0, Config: c.LastKnown, UseSlots: c.UseSlots,
-		RemoveOnDivergence: c.RemoveOnDivergedTimelines, RemoveOnRewindFail: c.RemoveOnRewindFailure,
+		Bootstrap: len(c.NewCluster) > 0, Config: c.LastKnown, UseSlots: server.UseSlots,
+		RemoveOnDivergence: server.RemoveOnDivergedTimelines, RemoveOnRewindFail: server.RemoveOnRewindFailure,
 	}
 	switch {
-	case !c.Rewind:
+	case !server.UseRewind:
 		s.CanRewind = "use_pg_rewind is off"
 	case a.memory.Checked.Result == ancestryDiverged:
 		if err := c.PostgreSQL.CanRewind(ctx); err != nil {

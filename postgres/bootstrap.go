@@ -29,7 +29,7 @@ func (s *Server) bootstrap(ctx context.Context) error {
 	if state != DataEmpty {
 		return fmt.Errorf("the data directory %s is %s: it must be empty", s.opts.DataDir, state)
 	}
-	settings := s.current()
+	settings := s.Settings()
 	if err := s.markIncomplete(workBootstrap); err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *Server) restoreSettings(ctx context.Context, configured map[string]stri
 	if len(configured) == 0 {
 		return nil
 	}
-	if _, err := s.rewriteConfig(ctx, s.current(), restoreConf(configured)); err != nil {
+	if _, err := s.rewriteConfig(ctx, s.Settings(), restoreConf(configured)); err != nil {
 		return err
 	}
 	return s.writeSignal("recovery.signal")

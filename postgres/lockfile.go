@@ -52,7 +52,7 @@ const socketLockAge = 2 * time.Second
 // isn't being made. To ask for that directory takes a program: it is only done
 // after a start that failed.
 func (s *Server) clearSocketLocks(ctx context.Context) error {
-	_, port, err := splitListen(s.current().Listen)
+	_, port, err := splitListen(s.Settings().Listen)
 	if err != nil {
 		return err
 	}

@@ -117,8 +117,9 @@ func (s *Server) Configure(settings Settings) error {
 	return nil
 }
 
-// current is a copy of the settings. Its maps and slices are not to be changed.
-func (s *Server) current() Settings {
+// Settings are those of the last Configure. Their maps and slices are not to be
+// changed.
+func (s *Server) Settings() Settings {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.settings

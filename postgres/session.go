@@ -80,7 +80,7 @@ func (s *Server) closeSession(ctx context.Context) {
 // connect opens a connection to the running server as superuser. Another server
 // may have our port: its backend doesn't work in our directory.
 func (s *Server) connect(ctx context.Context, parameters map[string]string) (*pgx.Conn, error) {
-	settings := s.current()
+	settings := s.Settings()
 	host, port, err := s.address(settings)
 	if err != nil {
 		return nil, err

@@ -62,6 +62,7 @@ type Settings struct {
 	BootstrapMethod *Method  // nil: initdb
 	PostBootstrap   string   // a command, run once in a new cluster
 
+	// What package ha may do with our data where it isn't on the cluster's history.
 	RemoveOnRewindFailure     bool
 	RemoveOnDivergedTimelines bool
 

@@ -89,7 +89,7 @@ func (s *Server) prepare(ctx context.Context, up Upstream, control *Control) (st
 	if err := s.mustBeIdle(ctx); err != nil {
 		return start{}, err
 	}
-	settings := s.current()
+	settings := s.Settings()
 	c, err := s.compose(ctx, settings, control)
 	if err != nil {
 		return start{}, err
