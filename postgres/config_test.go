@@ -362,6 +362,30 @@ func TestSettingsAreValidated(t *testing.T) {
 	}
 }
 
+func TestKeepWAL(t *testing.T) {
+	v12, v15 := described{"wal_keep_segments": {}}, described{"wal_keep_size": {}}
+	for _, c := range []struct {
+		known          described
+		size, segments string
+		want           string
+	}{
+		{v15, "", "", "wal_keep_size=128MB"},
+		{nil, "", "", "wal_keep_size=128MB"},
+		{v15, "0", "8", "wal_keep_size=0"},
+		{v15, "", "64", "wal_keep_size=1024MB"},
+		{v15, "", "some", "wal_keep_size=128MB"},
+		{v12, "", "", "wal_keep_segments=8"},
+		{v12, "1GB", "", "wal_keep_segments=64"},
+		{v12, "17", "", "wal_keep_segments=2"},
+		{v12, "1GB", "3", "wal_keep_segments=3"},
+	} {
+		name, value := keepWAL(c.known, c.size, map[string]string{"wal_keep_size": c.size, "Wal_keep_segments": c.segments})
+		if got := name + "=" + value; got != c.want {
+			t.Errorf("size %q, segments %q: %s, not %s", c.size, c.segments, got, c.want)
+		}
+	}
+}
+
 // A server goes on listening where it did when it was started, whatever is
 // configured since.
 func TestListenChangedUnderARunningServer(t *testing.T) {
