@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -159,11 +158,7 @@ func (o Options) complete() (Options, error) {
 		o.ConfigBaseName = "postgresql"
 	}
 	if o.PassFile == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return o, fmt.Errorf("Options.PassFile is empty and there is no home directory for it: %w", err)
-		}
-		o.PassFile = filepath.Join(home, "pgpass")
+		o.PassFile = o.DataDir + ".pgpass"
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System()
