@@ -116,9 +116,14 @@ func TestPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	link := filepath.Join(dir, "link")
+	os.Symlink("data", link)
+	if got, err := placeOf(run, link); err != nil || got != before {
+		t.Errorf("a link to where nothing is yet: %s, %v, not %s", got, err, before)
+	}
 	os.Mkdir(data, 0o700)
 	os.Symlink(dir, filepath.Join(dir, "loop"))
-	for _, same := range []string{data, data + "/", filepath.Join(dir, "loop", "data"), filepath.Join(dir, "x", "..", "data")} {
+	for _, same := range []string{data, link, data + "/", filepath.Join(dir, "loop", "data"), filepath.Join(dir, "x", "..", "data")} {
 		if got, err := placeOf(run, same); err != nil || got != before {
 			t.Errorf("%s: %s, %v, not %s", same, got, err, before)
 		}

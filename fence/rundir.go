@@ -68,6 +68,16 @@ func placeOf(runDir, dataDir string) (place, error) {
 	if !filepath.IsAbs(dataDir) {
 		return "", fmt.Errorf("the data directory %q isn't an absolute path", dataDir)
 	}
+	for range 40 { // a link is followed also to where nothing is yet
+		target, err := os.Readlink(dataDir)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(dataDir), target)
+		}
+		dataDir = target
+	}
 	resolved, err := filepath.EvalSymlinks(dataDir)
 	if err != nil {
 		// It need not be there yet.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // scribe writes to disks beside the loop. One that hangs delays nothing but its
@@ -97,10 +99,22 @@ func (s *scribe) forbidPromotion() error {
 	if there, err := os.Lstat(signal); err == nil && there.IsDir() {
 		return nil
 	}
-	if err := os.Remove(signal); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// At no moment there is nothing of that name.
+	fresh := filepath.Join(s.DataDir, ".standby.signal.fence")
+	os.Remove(fresh) // of a guard that was killed here
+	if err := os.Mkdir(fresh, 0o700); err != nil {
 		return err
 	}
-	if err := os.Mkdir(signal, 0o700); err != nil {
+	err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, signal, unix.RENAME_EXCHANGE)
+	switch {
+	case err == nil:
+		err = os.Remove(fresh)
+	case errors.Is(err, unix.ENOENT):
+		err = os.Rename(fresh, signal)
+	default: // not every file system can
+		err = errors.Join(os.Remove(signal), os.Rename(fresh, signal))
+	}
+	if err != nil {
 		return err
 	}
 	dir, err := os.Open(s.DataDir)

@@ -44,12 +44,6 @@ type Config struct {
 	// lost it. Nil: NewCluster.
 	LastKnown []byte
 
-	// These count until Reconfigure gives settings for the server, which have
-	// them too.
-	Rewind                                           bool // use_pg_rewind
-	UseSlots                                         bool // a physical slot for each member on every other
-	RemoveOnDivergedTimelines, RemoveOnRewindFailure bool
-
 	Notes Notes // what outlives the agent; see Files
 
 	Hooks  Hooks

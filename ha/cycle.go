@@ -140,15 +140,15 @@ func (a *Agent) ownHistory(ctx context.Context, tl postgres.Timeline) []postgres
 }
 
 func (a *Agent) self(ctx context.Context, v view) self {
-	c := a.cfg
+	c, server := a.cfg, a.cfg.PostgreSQL.Settings()
 	s := self{
 		Name: c.Name, Tags: a.requests.tagged(), ConnURL: c.ConnURL, APIURL: c.APIURL, ProxyURL: c.ProxyURL,
 		Version: Version, Regent: c.Release,
-		Bootstrap: len(c.NewCluster) > 0, Config: c.LastKnown, UseSlots: c.UseSlots,
-		RemoveOnDivergence: c.RemoveOnDivergedTimelines, RemoveOnRewindFail: c.RemoveOnRewindFailure,
+		Bootstrap: len(c.NewCluster) > 0, Config: c.LastKnown, UseSlots: server.UseSlots,
+		RemoveOnDivergence: server.RemoveOnDivergedTimelines, RemoveOnRewindFail: server.RemoveOnRewindFailure,
 	}
 	switch {
-	case !c.Rewind:
+	case !server.UseRewind:
 		s.CanRewind = "use_pg_rewind is off"
 	case a.memory.Checked.Result == ancestryDiverged:
 		if err := c.PostgreSQL.CanRewind(ctx); err != nil {
@@ -183,8 +183,6 @@ func (a *Agent) reconfigure(c dcs.Cluster) {
 	if server == nil {
 		return
 	}
-	a.cfg.Rewind, a.cfg.UseSlots = server.UseRewind, server.UseSlots
-	a.cfg.RemoveOnDivergedTimelines, a.cfg.RemoveOnRewindFailure = server.RemoveOnDivergedTimelines, server.RemoveOnRewindFailure
 	if err := a.cfg.PostgreSQL.Configure(*server); err != nil {
 		a.log.Warn("the server's configuration can't be used, the last good one stays", "error", err)
 		return

@@ -23,6 +23,8 @@ type PostgreSQL interface {
 	Exited() <-chan struct{}
 	// Configure sets what the next start, clone or Reload uses.
 	Configure(s postgres.Settings) error
+	// Settings are those of the last Configure.
+	Settings() postgres.Settings
 	// Reload writes the configuration files and makes a running server read them.
 	Reload(ctx context.Context) error
 

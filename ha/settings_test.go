@@ -1,12 +1,17 @@
 package ha
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
 )
 
 func TestParseSettingsDefaults(t *testing.T) {
@@ -167,4 +172,34 @@ func decode(t *testing.T, document string) map[string]any {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// configured is a server that is only told its settings.
+type configured struct {
+	PostgreSQL
+	settings postgres.Settings
+}
+
+func (c *configured) Configure(s postgres.Settings) error { c.settings = s; return nil }
+func (c *configured) Settings() postgres.Settings         { return c.settings }
+func (c *configured) CanRewind(context.Context) error     { return nil }
+
+// What the store's configuration says of the server holds for the agent too.
+func TestSwitchesComeFromTheDynamicConfiguration(t *testing.T) {
+	server := &configured{}
+	a := &Agent{
+		cfg: Config{PostgreSQL: server, Reconfigure: func(map[string]any, Floors) (Settings, *postgres.Settings, error) {
+			return DefaultSettings(), &postgres.Settings{
+				UseRewind: true, UseSlots: true, RemoveOnDivergedTimelines: true, RemoveOnRewindFailure: true,
+			}, nil
+		}},
+		settings: DefaultSettings(), log: slog.New(slog.DiscardHandler),
+	}
+	if s := a.self(t.Context(), view{}); s.UseSlots || s.CanRewind == "" {
+		t.Fatalf("before: %+v", s)
+	}
+	a.reconfigure(dcs.Cluster{Config: dcs.Configuration{Version: "1", Values: map[string]any{}}})
+	if s := a.self(t.Context(), view{}); !s.UseSlots || s.CanRewind != "" || !s.RemoveOnDivergence || !s.RemoveOnRewindFail {
+		t.Errorf("after: %+v", s)
+	}
 }

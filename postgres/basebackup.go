@@ -19,7 +19,7 @@ const stagingPrefix = "clone-"
 // moves what it made up from there: the directory itself may be a mount point,
 // with files that pg_basebackup doesn't tolerate.
 func (s *Server) basebackup(ctx context.Context, from Upstream, progress func(Progress)) error {
-	settings := s.current()
+	settings := s.Settings()
 	slot, err := s.cloneSlot(ctx, settings, from)
 	if err != nil {
 		return err

@@ -29,9 +29,14 @@ func (s *Server) bootstrap(ctx context.Context) error {
 	if state != DataEmpty {
 		return fmt.Errorf("the data directory %s is %s: it must be empty", s.opts.DataDir, state)
 	}
-	settings := s.current()
+	settings := s.Settings()
 	if err := s.markIncomplete(workBootstrap); err != nil {
 		return err
+	}
+	if s.realDataDir() != s.opts.DataDir { // initdb makes a directory, but none behind a link
+		if err := s.makeDataDir(); err != nil {
+			return err
+		}
 	}
 	if m := settings.BootstrapMethod; m != nil {
 		err = s.restoreCluster(ctx, *m)
@@ -108,7 +113,7 @@ func (s *Server) restoreSettings(ctx context.Context, configured map[string]stri
 	if len(configured) == 0 {
 		return nil
 	}
-	if _, err := s.rewriteConfig(ctx, s.current(), restoreConf(configured)); err != nil {
+	if _, err := s.rewriteConfig(ctx, s.Settings(), restoreConf(configured)); err != nil {
 		return err
 	}
 	return s.writeSignal("recovery.signal")

@@ -26,7 +26,7 @@ type call struct{ command, action, role, scope string }
 // that runs when the next one comes is ended only if it doesn't end by itself
 // within ten seconds.
 func (s *Server) Callback(action, role string) {
-	configured := s.current().Callbacks[action]
+	configured := s.Settings().Callbacks[action]
 	if configured == "" {
 		return
 	}

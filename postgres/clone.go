@@ -56,7 +56,7 @@ const basebackup = "basebackup"
 func (m Method) builtin() bool { return m.Name == basebackup && m.Command == "" }
 
 func (s *Server) cloneMethods(from Upstream) []Method {
-	methods := s.current().CloneMethods
+	methods := s.Settings().CloneMethods
 	if methods == nil {
 		methods = []Method{{Name: basebackup}}
 	}
@@ -97,7 +97,7 @@ func (s *Server) cloneBy(ctx context.Context, m Method, from Upstream, progress 
 	if !m.builtin() {
 		return s.cloneByCommand(ctx, m, from)
 	}
-	if err := checkArgs("pg_basebackup", s.current().CloneArgs, cloneArgsRefused); err != nil {
+	if err := checkArgs("pg_basebackup", s.Settings().CloneArgs, cloneArgsRefused); err != nil {
 		return err
 	}
 	var err error
@@ -133,12 +133,12 @@ func (s *Server) startClone(ctx context.Context, work string, from Upstream, emp
 	if err := s.markIncomplete(work, outside...); err != nil {
 		return err
 	}
-	return os.MkdirAll(s.opts.DataDir, 0o700)
+	return s.makeDataDir()
 }
 
 // cloneByCommand runs a command of our user's that makes the data directory.
 func (s *Server) cloneByCommand(ctx context.Context, m Method, from Upstream) error {
-	settings := s.current()
+	settings := s.Settings()
 	if err := s.startClone(ctx, workCommand, Upstream{}, !m.KeepData); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (s *Server) compare(ctx context.Context, up Upstream) (comparison, error) {
 	if err != nil {
 		return comparison{}, err
 	}
-	settings := s.current()
+	settings := s.Settings()
 	if err := checkPrimary(ctx, settings, up); err != nil {
 		return comparison{}, err
 	}
@@ -175,7 +175,7 @@ func (s *Server) replayed(ctx context.Context) (Timeline, LSN, error) {
 // dialSelf is a replication connection to our own server, by the role for it or
 // else, where pg_hba.conf doesn't let that in from here, as superuser.
 func (s *Server) dialSelf(ctx context.Context) (replication, error) {
-	settings := s.current()
+	settings := s.Settings()
 	settings.UseUnixSocket = settings.UseUnixSocketRepl
 	host, port, err := s.address(settings)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 func TestBadParameterIsToldAndHeals(t *testing.T) {
@@ -357,5 +359,50 @@ func TestSettingsAreValidated(t *testing.T) {
 		if _, err := New(o, good); err == nil || !strings.Contains(err.Error(), field+" ") {
 			t.Errorf("%s: got %v", field, err)
 		}
+	}
+}
+
+func TestKeepWAL(t *testing.T) {
+	v12, v15 := described{"wal_keep_segments": {}}, described{"wal_keep_size": {}}
+	for _, c := range []struct {
+		known          described
+		size, segments string
+		want           string
+	}{
+		{v15, "", "", "wal_keep_size=128MB"},
+		{nil, "", "", "wal_keep_size=128MB"},
+		{v15, "0", "8", "wal_keep_size=0"},
+		{v15, "", "64", "wal_keep_size=1024MB"},
+		{v15, "", "some", "wal_keep_size=128MB"},
+		{v12, "", "", "wal_keep_segments=8"},
+		{v12, "1GB", "", "wal_keep_segments=64"},
+		{v12, "17", "", "wal_keep_segments=2"},
+		{v12, "1GB", "3", "wal_keep_segments=3"},
+	} {
+		name, value := keepWAL(c.known, c.size, map[string]string{"wal_keep_size": c.size, "Wal_keep_segments": c.segments})
+		if got := name + "=" + value; got != c.want {
+			t.Errorf("size %q, segments %q: %s, not %s", c.size, c.segments, got, c.want)
+		}
+	}
+}
+
+// A server goes on listening where it did when it was started, whatever is
+// configured since.
+func TestListenChangedUnderARunningServer(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	f.settings.Listen = fmt.Sprintf("127.0.0.2:%d", testenv.Port(t))
+	must(t, f.Configure(f.settings))
+	must(t, f.Reload(ctx))
+	second, err := New(f.options, f.settings) // as after a restart of the agent
+	must(t, err)
+	defer second.Close()
+	for _, s := range []*Server{f.Server, second} {
+		s.closeSession(ctx)
+		st := s.Status(ctx)
+		if st.Role != RolePrimary || !st.Answers || st.Pending["port"].New == "" {
+			t.Errorf("%+v", st)
+		}
+		must(t, s.probe(ctx))
 	}
 }

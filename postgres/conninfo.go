@@ -204,17 +204,22 @@ func (s Settings) localAddress(unixSocket bool) (host string, port int, err erro
 		}
 		return first, port, nil
 	}
+	return nearest(addresses), port, nil
+}
+
+// nearest is the one of listen_addresses that we connect to.
+func nearest(addresses string) string {
 	first := ""
 	for address := range strings.SplitSeq(addresses, ",") {
 		switch address = strings.TrimSpace(address); address {
 		case "*", "localhost":
-			return "localhost", port, nil
+			return "localhost"
 		case "0.0.0.0", "127.0.0.1":
-			return "127.0.0.1", port, nil
+			return "127.0.0.1"
 		}
 		if first == "" {
 			first = address
 		}
 	}
-	return first, port, nil
+	return first
 }

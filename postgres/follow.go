@@ -52,7 +52,7 @@ func (s *Server) follow(ctx context.Context, up Upstream) (restarted bool, err e
 		s.log.Warn("standby.signal is missing: the standby is restarted with it")
 		return true, s.restartStandby(ctx, up)
 	}
-	settings := s.current()
+	settings := s.Settings()
 	major, err := s.majorVersion()
 	if err != nil {
 		return false, err

@@ -51,7 +51,7 @@ func (s *Server) markIncomplete(work string, outside ...string) error {
 	if err == nil {
 		err = writeFile(path, []byte(content), 0o600)
 	}
-	if err == nil && !s.isMountPoint() {
+	if err == nil && !otherDevice(s.opts.DataDir) {
 		return nil
 	}
 	if work == workClone || work == workRewind { // others want the directory empty
@@ -68,19 +68,13 @@ func (s *Server) markIncomplete(work string, outside ...string) error {
 }
 
 func (s *Server) markInside(work string) error {
-	if err := os.MkdirAll(s.opts.DataDir, 0o700); err != nil {
+	if err := s.makeDataDir(); err != nil {
 		return err
 	}
 	if err := syscall.Mkfifo(s.dataPath(insideMarker+work), 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
 		return &os.PathError{Op: "mkfifo", Path: s.dataPath(insideMarker + work), Err: err}
 	}
 	return syncDir(s.opts.DataDir)
-}
-
-func (s *Server) isMountPoint() bool {
-	dir, err := inodeOf(s.opts.DataDir)
-	parent, errParent := inodeOf(filepath.Dir(s.opts.DataDir))
-	return err == nil && errParent == nil && dir.dev != parent.dev
 }
 
 // markComplete takes the marks away.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -71,11 +70,10 @@ func endProcess(ctx context.Context, proc *process) error {
 
 // isOrphan knows those programs by the arguments that only we give them.
 func (s *Server) isOrphan(pid int) bool {
-	content, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	if err != nil {
+	args := arguments(pid)
+	if len(args) == 0 {
 		return false
 	}
-	args := strings.Split(string(content), "\x00")
 	program := func(name string) bool { return filepath.Base(args[0]) == filepath.Base(s.program(name)) }
 	return program("pg_basebackup") && slices.ContainsFunc(args, func(a string) bool {
 		return strings.HasPrefix(a, "--pgdata="+s.dataPath(stagingPrefix))

@@ -15,7 +15,7 @@ import (
 // that are empty now: what a failed try leaves there is ours to remove, and
 // pg_basebackup itself doesn't.
 func (s *Server) emptyOutside(ctx context.Context, from Upstream) ([]string, error) {
-	settings := s.current()
+	settings := s.Settings()
 	var dirs []string
 	for _, arg := range settings.CloneArgs {
 		if dir, ok := strings.CutPrefix(arg, "--waldir="); ok {
@@ -37,7 +37,7 @@ func (s *Server) emptyOutside(ctx context.Context, from Upstream) ([]string, err
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		if filepath.IsAbs(dir) && len(entries) == 0 {
+		if filepath.IsAbs(dir) && len(entries) == 0 && !strings.Contains(dir, "\n") { // the mark has one a line
 			empty = append(empty, dir)
 		}
 	}

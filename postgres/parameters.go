@@ -65,9 +65,9 @@ func (s *Server) compose(ctx context.Context, settings Settings, control *Contro
 		}
 		c.args = append(c.args, m.name+"="+value)
 	}
-	if c.file["wal_keep_size"] == "" {
-		c.file["wal_keep_size"] = "128MB"
-	}
+	known, _ := s.describe(ctx) // nil: taken for a present one
+	name, value := keepWAL(known, c.file["wal_keep_size"], settings.Parameters)
+	c.file[name] = value
 	return c, nil
 }
 

@@ -73,7 +73,7 @@ type login struct {
 // login makes the files for a program that connects to host for one purpose.
 // The caller removes them by close when the program has ended.
 func (s *Server) login(purpose string, cred Credentials, host string, port int, database string) (login, error) {
-	settings := s.current()
+	settings := s.Settings()
 	passFile := s.opts.PassFile + purpose
 	l := login{
 		conninfo: settings.programConninfo(cred, host, port, database, passFile),

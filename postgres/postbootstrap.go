@@ -28,7 +28,7 @@ func (s *Server) PostBootstrap(ctx context.Context) error {
 }
 
 func (s *Server) postBootstrap(ctx context.Context) error {
-	settings := s.current()
+	settings := s.Settings()
 	super, replication, rewind := settings.Superuser, settings.Replication, settings.Rewind
 	if super.Username != "" && super.Password != "" {
 		if err := s.makeRole(ctx, super, "SUPERUSER"); err != nil {

@@ -95,7 +95,7 @@ func (s *Server) findPostmaster() (*process, error) {
 	if err != nil {
 		return nil, ignoreNotExist(err)
 	}
-	if proc, err := s.openServer(max(lock.pid, -lock.pid), dir); proc != nil || err != nil {
+	if proc, err := s.openServer(lock.process(), dir); proc != nil || err != nil {
 		return proc, err
 	}
 	return s.findUnlocked(dir)

@@ -7,9 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func (f *fixture) awaitExit(what string) time.Duration {
@@ -153,7 +158,7 @@ func TestForeignLockFile(t *testing.T) {
 	defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
 	for name, pid := range map[string]int{
 		"nobody's number": 1 << 21, "a foreign process": sleeper.Process.Pid, "init": 1,
-		"our own": os.Getpid(),
+		"our own": os.Getpid(), "of a single-user server": -sleeper.Process.Pid,
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := fmt.Sprintf("%d\n%s\n%d\n%d\n\n127.0.0.1\n\nready\n", pid, f.options.DataDir, time.Now().Unix(), f.port)
@@ -169,6 +174,83 @@ func TestForeignLockFile(t *testing.T) {
 	if sleeper.ProcessState != nil || title(sleeper.Process.Pid) == "" {
 		t.Error("the foreign process was killed")
 	}
+}
+
+// A postmaster that was killed between making a lock file and writing it leaves
+// one that PostgreSQL starts on no more.
+func TestEmptyLockFile(t *testing.T) {
+	f := newStopped(t, nil)
+	ctx := testContext(t)
+	for name, text := range map[string]string{"empty": "", "lost with the machine": strings.Repeat("\x00", 64)} {
+		must(t, os.WriteFile(f.dataPath("postmaster.pid"), []byte(text), 0o600))
+		must(t, f.StartPrimary(ctx, permit()))
+		f.await("primary on a lock file that is "+name, runs(RolePrimary))
+		must(t, f.Stop(ctx, Stop{Mode: StopFast}))
+	}
+}
+
+// That of a running server is its own, whatever stands in it.
+func TestEmptyLockFileOfARunningServer(t *testing.T) {
+	f := newPrimary(t, nil)
+	lock := f.dataPath("postmaster.pid")
+	must(t, os.Truncate(lock, 0))
+	second, err := New(f.options, f.settings)
+	must(t, err)
+	defer second.Close()
+	if err := second.StartPrimary(testContext(t), permit()); err == nil || !strings.Contains(err.Error(), "runs already") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(lock); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEmptyLockFileOfASocket(t *testing.T) {
+	f := newStopped(t, nil)
+	ctx := testContext(t)
+	lock := filepath.Join(f.settings.Parameters["unix_socket_directories"], fmt.Sprintf(".s.PGSQL.%d.lock", f.port))
+	must(t, os.WriteFile(lock, nil, 0o600))
+	fails := func() {
+		t.Helper()
+		must(t, f.StartPrimary(ctx, permit()))
+		f.await("dead", func(st Status) bool { return st.State == StateStopped && strings.Contains(st.Problem, "is empty") })
+	}
+	fails()
+	must(t, os.Chtimes(lock, time.Now(), time.Now())) // somebody else's, which is being made
+	fails()
+	must(t, os.Chtimes(lock, time.Now(), time.Now().Add(-time.Minute)))
+	must(t, f.StartPrimary(ctx, permit()))
+	f.await("primary", runs(RolePrimary))
+}
+
+// A process that uses the dead server's memory is waited for, although it can't
+// be told for one of the server's.
+func TestSharedMemoryInUse(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	lock, err := f.readPidFile()
+	must(t, err)
+	pm, err := f.running()
+	must(t, err)
+	fields := strings.Fields(lock.memory)
+	id, err := strconv.Atoi(fields[len(fields)-1])
+	must(t, err)
+	at, err := unix.SysvShmAttach(id, 0, unix.SHM_RDONLY)
+	must(t, err)
+	detach := sync.OnceFunc(func() { must(t, unix.SysvShmDetach(at)) })
+	defer detach()
+	must(t, f.killTree(ctx, pm))
+	if !inUse(lock.memory) {
+		t.Fatalf("%q isn't seen to be in use", lock.memory)
+	}
+	time.AfterFunc(300*time.Millisecond, detach) // a kernel that takes its time
+	must(t, f.StartPrimary(ctx, permit()))
+	f.await("primary", func(st Status) bool {
+		if st.State == StateStopped {
+			t.Fatalf("it died: %s", st.Problem)
+		}
+		return st.Role == RolePrimary
+	})
 }
 
 // A second server of the same user, elsewhere, is none of our business.

@@ -26,7 +26,7 @@ const (
 // server that starts, shuts down or has too many clients answers it as well,
 // one whose postmaster hangs doesn't, though its old connections may still work.
 func (s *Server) probe(ctx context.Context) error {
-	host, port, err := s.address(s.current())
+	host, port, err := s.address(s.Settings())
 	if err != nil {
 		return err
 	}

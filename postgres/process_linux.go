@@ -118,15 +118,18 @@ func isServer(pid int, dir inode, names []string) bool {
 	return false
 }
 
-// title is the command line of pid, which PostgreSQL's children overwrite with
-// what they do. It is empty for a zombie.
-func title(pid int) string {
+// arguments are the command line of pid. A zombie has none.
+func arguments(pid int) []string {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil {
-		return ""
+		return nil
 	}
-	return strings.TrimRight(strings.ReplaceAll(string(line), "\x00", " "), " ")
+	return strings.Split(string(line), "\x00")
 }
+
+// title is the command line of pid in one, which PostgreSQL's children overwrite
+// with what they do. It is empty for a zombie.
+func title(pid int) string { return strings.TrimRight(strings.Join(arguments(pid), " "), " ") }
 
 // parent is the process that pid is a child of; 0: unknown.
 func parent(pid int) int {

@@ -23,7 +23,9 @@ type inode struct{ dev, ino uint64 }
 
 func inodeOf(string) (inode, error)      { return inode{}, errPlatform }
 func isServer(int, inode, []string) bool { return false }
+func arguments(int) []string             { return nil }
 func title(int) string                   { return "" }
 func parent(int) int                     { return 0 }
 func pids(uint32) ([]int, error)         { return nil, errPlatform }
+func exchange(string, string) error      { return errPlatform }
 func owner(string) (uint32, error)       { return 0, errPlatform }

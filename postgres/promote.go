@@ -35,7 +35,7 @@ func (s *Server) promote(ctx context.Context, notAfter clock.Instant) error {
 	if pm == nil {
 		return errors.New("the server doesn't run")
 	}
-	if configured := s.current().PrePromote; configured != "" {
+	if configured := s.Settings().PrePromote; configured != "" {
 		bounded, cancel := clock.WithDeadline(ctx, s.clock, notAfter)
 		defer cancel()
 		j, err := command(configured)

@@ -24,7 +24,7 @@ func (s *Server) Reload(ctx context.Context) error {
 }
 
 func (s *Server) reload(ctx context.Context) error {
-	settings := s.current()
+	settings := s.Settings()
 	major, err := s.majorVersion()
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func (s *Server) CanRewind(ctx context.Context) error {
 }
 
 func (s *Server) canRewind(ctx context.Context) error {
-	settings := s.current()
+	settings := s.Settings()
 	if !settings.UseRewind {
 		return errors.New("use_pg_rewind is off")
 	}
@@ -72,7 +72,7 @@ func (s *Server) rewind(ctx context.Context, up Upstream) error {
 	if err := s.rewindable(ctx); err != nil {
 		return err
 	}
-	settings := s.current()
+	settings := s.Settings()
 	c, err := s.compare(ctx, up)
 	switch {
 	case err != nil:

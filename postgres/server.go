@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -117,8 +116,9 @@ func (s *Server) Configure(settings Settings) error {
 	return nil
 }
 
-// current is a copy of the settings. Its maps and slices are not to be changed.
-func (s *Server) current() Settings {
+// Settings are those of the last Configure. Their maps and slices are not to be
+// changed.
+func (s *Server) Settings() Settings {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.settings
@@ -158,11 +158,7 @@ func (o Options) complete() (Options, error) {
 		o.ConfigBaseName = "postgresql"
 	}
 	if o.PassFile == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return o, fmt.Errorf("Options.PassFile is empty and there is no home directory for it: %w", err)
-		}
-		o.PassFile = filepath.Join(home, "pgpass")
+		o.PassFile = o.DataDir + ".pgpass"
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System()

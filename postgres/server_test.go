@@ -276,6 +276,22 @@ func (f *fixture) backup(dir string) {
 	}
 }
 
+// Several servers of one user have a password file each.
+func TestDefaultFilesAreTheServersOwn(t *testing.T) {
+	t.Setenv("HOME", "")
+	dir := testenv.ShortTempDir(t)
+	files := make(map[string]bool)
+	for _, name := range []string{"a", "b"} {
+		s, err := New(Options{Name: "n", DataDir: filepath.Join(dir, name)}, Settings{Listen: "127.0.0.1:5432"})
+		must(t, err)
+		defer s.Close()
+		files[s.opts.PassFile], files[s.opts.LogFile] = true, true
+	}
+	if len(files) != 4 {
+		t.Errorf("got %v", files)
+	}
+}
+
 func TestBootstrapStartStop(t *testing.T) {
 	f := newServer(t, "p1", nil)
 	ctx := testContext(t)

@@ -80,7 +80,7 @@ func (s *Server) closeSession(ctx context.Context) {
 // connect opens a connection to the running server as superuser. Another server
 // may have our port: its backend doesn't work in our directory.
 func (s *Server) connect(ctx context.Context, parameters map[string]string) (*pgx.Conn, error) {
-	settings := s.current()
+	settings := s.Settings()
 	host, port, err := s.address(settings)
 	if err != nil {
 		return nil, err
@@ -105,24 +105,37 @@ func (s *Server) connect(ctx context.Context, parameters map[string]string) (*pg
 	return conn, nil
 }
 
-// address is where the running server listens, by its own lock file: its port
-// and sockets may be other ones than those configured since its start.
+// address is where the running server listens, by its own lock file and command
+// line: its port and addresses may be other ones than those configured since its
+// start.
 func (s *Server) address(settings Settings) (host string, port int, err error) {
 	host, port, err = settings.localAddress(settings.UseUnixSocket)
 	if err != nil {
 		return "", 0, err
 	}
+	pm := s.known()
 	lock, err := s.readPidFile()
+	if pm != nil {
+		lock = lock.of(pm)
+	}
 	if err != nil || lock.port == 0 {
 		return host, port, nil //nolint:nilerr // the configured ones are as good a guess
 	}
-	switch {
-	case lock.socketDir != "" && (settings.UseUnixSocket || lock.listen == ""):
-		host = lock.socketDir
-	case settings.UseUnixSocket:
-		host, _, _ = settings.localAddress(false)
+	tcp, _, err := settings.localAddress(false)
+	if err != nil {
+		return "", 0, err
 	}
-	return host, lock.port, nil
+	if pm != nil {
+		for _, arg := range arguments(pm.pid) {
+			if addresses, ok := strings.CutPrefix(arg, "--listen_addresses="); ok {
+				tcp = nearest(addresses)
+			}
+		}
+	}
+	if lock.socketDir != "" && (settings.UseUnixSocket || lock.listen == "") {
+		return lock.socketDir, lock.port, nil
+	}
+	return tcp, lock.port, nil
 }
 
 // wires are the sockets of all connections under way. pgx closes a broken one

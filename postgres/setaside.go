@@ -13,11 +13,12 @@ import (
 
 // SetAside makes room for a new data directory: it renames the one that is there
 // to NAME.failed-TIME beside it, together with the targets of its links (pg_wal,
-// tablespaces), so that the old server could still be started from there. Only
+// tablespaces), so that the old server could still be started from there. Where
+// the data directory itself is a link it is its target that is renamed. Only
 // with Options.RemoveFailed it removes them. The server must be stopped.
 //
-// A directory that can't be renamed, as a mount point, is an error, and nothing
-// has changed then.
+// A directory that can't be renamed, as a mount point or that of a tablespace
+// with another server's files, is an error, and nothing has changed then.
 func (s *Server) SetAside(ctx context.Context) error {
 	if err := s.setAside(ctx); err != nil {
 		return fmt.Errorf("postgres: set the data directory aside: %w", err)
@@ -32,7 +33,7 @@ func (s *Server) setAside(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if _, err := os.Lstat(s.opts.DataDir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(s.realDataDir()); errors.Is(err, fs.ErrNotExist) {
 		return s.markComplete() // killed between the rename and this
 	}
 	if s.opts.RemoveFailed {
@@ -67,19 +68,35 @@ type move struct{ from, to string }
 // The directory comes last, and its mark follows it: at no moment there is a
 // directory under the old name that looks better than it is.
 func (s *Server) renameAside(suffix string) (done []move, err error) {
-	if s.isMountPoint() {
-		return nil, fmt.Errorf("%s is a mount point, which can't be renamed: move its content away by hand, or let the configuration have it removed", s.opts.DataDir)
+	dir := s.realDataDir()
+	if otherDevice(dir) {
+		return nil, fmt.Errorf("%s is a mount point, which can't be renamed: move its content away by hand, or let the configuration have it removed", dir)
 	}
 	links, err := s.links()
+	if err == nil {
+		err = s.ownLinks(links)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.undo(done, links))
-			done = nil
-		}
-	}()
+	done, err = s.renameLinks(links, suffix)
+	m := move{dir, dir + suffix}
+	if err == nil {
+		err = renameNew(m.from, m.to)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.undo(done, links))
+	}
+	if err := s.copyMark(m.to); err != nil {
+		s.log.Warn("the mark of an incomplete directory couldn't follow it", "error", err)
+	}
+	if dir != s.opts.DataDir { // leave no link to nothing
+		err = s.makeDataDir()
+	}
+	return append(done, m), errors.Join(err, s.markComplete(), syncDir(filepath.Dir(m.to)))
+}
+
+func (s *Server) renameLinks(links []link, suffix string) (done []move, err error) {
 	for _, l := range links {
 		m := move{l.target, l.target + suffix}
 		if err := renameNew(m.from, m.to); err != nil {
@@ -90,15 +107,15 @@ func (s *Server) renameAside(suffix string) (done []move, err error) {
 			return done, err
 		}
 	}
-	m := move{s.opts.DataDir, s.opts.DataDir + suffix}
-	if err := renameNew(m.from, m.to); err != nil {
-		return done, err
+	return done, nil
+}
+
+func (s *Server) copyMark(dir string) error {
+	content, err := os.ReadFile(s.opts.DataDir + incompleteMarker)
+	if err != nil {
+		return ignoreNotExist(err)
 	}
-	mark := s.opts.DataDir + incompleteMarker
-	if err := os.Rename(mark, m.to+incompleteMarker); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.log.Warn("the mark of an incomplete directory couldn't follow it", "error", err)
-	}
-	return append(done, m), errors.Join(s.markComplete(), syncDir(filepath.Dir(m.to)))
+	return writeFile(dir+incompleteMarker, content, 0o600)
 }
 
 // undo renames the links' targets back.
@@ -126,63 +143,6 @@ func relink(link, target string) error {
 	return os.Rename(next, link)
 }
 
-// link is a symbolic link of the data directory to a directory of the server's
-// elsewhere.
-type link struct{ name, target string }
-
-// links lists pg_wal and the tablespaces where they are links, dangling ones
-// left out.
-func (s *Server) links() ([]link, error) {
-	names := []string{"pg_wal"}
-	spaces, err := os.ReadDir(s.dataPath("pg_tblspc"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for _, e := range spaces {
-		names = append(names, filepath.Join("pg_tblspc", e.Name()))
-	}
-	var found []link
-	for _, name := range names {
-		target, err := os.Readlink(s.dataPath(name))
-		if err != nil {
-			continue // not there, or a directory
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(s.dataPath(name)), target)
-		}
-		if fi, err := os.Stat(target); err == nil && fi.IsDir() {
-			found = append(found, link{name, target})
-		}
-	}
-	return found, nil
-}
-
-// outside lists what belongs to the data directory's server elsewhere: where
-// pg_wal leads, and in each tablespace the folder of its major version.
-func (s *Server) outside() ([]string, error) {
-	links, err := s.links()
-	if err != nil {
-		return nil, err
-	}
-	version, err := os.ReadFile(s.dataPath("PG_VERSION"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var dirs []string
-	for _, l := range links {
-		if l.name == "pg_wal" {
-			dirs = append(dirs, l.target)
-			continue
-		}
-		own, err := filepath.Glob(filepath.Join(l.target, "PG_"+strings.TrimSpace(string(version))+"_*"))
-		if err != nil {
-			return nil, err
-		}
-		dirs = append(dirs, own...)
-	}
-	return dirs, nil
-}
-
 // emptyData removes all that the data directory has except dot files and
 // lost+found, and all in the directories elsewhere that its mark names. The
 // directories themselves stay, since they may be mount points; links aren't
@@ -197,15 +157,15 @@ func (s *Server) emptyData() error {
 		return fmt.Errorf("a data directory that is marked as %q is never emptied", mark.work)
 	}
 	for _, dir := range mark.outside {
-		if err := removeContent(dir, func(string) bool { return true }); err != nil {
+		if err := removeContent(dir, func(name string) bool { return name != lostFound }); err != nil {
 			return err
 		}
 	}
-	if err := os.MkdirAll(s.opts.DataDir, 0o700); err != nil {
+	if err := s.makeDataDir(); err != nil {
 		return err
 	}
 	return removeContent(s.opts.DataDir, func(name string) bool {
-		return !strings.HasPrefix(name, ".") && name != "lost+found" && !strings.HasPrefix(name, insideMarker)
+		return !strings.HasPrefix(name, ".") && name != lostFound && !strings.HasPrefix(name, insideMarker)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -73,7 +74,9 @@ func TestSetAsideRemovesWhereConfigured(t *testing.T) {
 	p.await("primary", runs(RolePrimary))
 	p.sql("CREATE TABLESPACE s LOCATION '"+space+"'", "CREATE TABLE t TABLESPACE s AS SELECT 7 AS i")
 	p.stop()
+	must(t, os.Mkdir(filepath.Join(wal, "lost+found"), 0)) // of a mount point, root's
 	must(t, p.SetAside(ctx))
+	must(t, os.Remove(filepath.Join(wal, "lost+found")))
 	if st := p.Status(ctx); st.Data != DataEmpty {
 		t.Fatalf("%s", st.Data)
 	}
@@ -85,6 +88,66 @@ func TestSetAsideRemovesWhereConfigured(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(space, "PG_12_201909212")); err != nil {
 		t.Error(err)
 	}
+}
+
+// A data directory may be a link to where the room is: the next one is made
+// there as well, and the link stays.
+func TestSetAsideBehindALink(t *testing.T) {
+	volume := testenv.ShortTempDir(t)
+	real := filepath.Join(volume, "pg")
+	p := newReplicable(t, "p1", nil)
+	r := newServer(t, "r1", withRewind)
+	ctx := testContext(t)
+	must(t, os.Symlink(real, r.options.DataDir)) // not there yet
+	clone := func() {
+		t.Helper()
+		must(t, r.Clone(ctx, p.upstreamSlot("r1"), nil))
+		if fi, err := os.Lstat(r.options.DataDir); err != nil || fi.Mode().Type() != fs.ModeSymlink {
+			t.Fatalf("the link is %v, %v", fi, err)
+		}
+	}
+	clone()
+	must(t, r.SetAside(ctx))
+	kept, err := filepath.Glob(real + ".failed-*")
+	must(t, err)
+	if len(kept) != 1 {
+		t.Fatalf("kept beside %s: %v", real, kept)
+	}
+	if _, err := os.Stat(filepath.Join(kept[0], "PG_VERSION")); err != nil {
+		t.Error(err)
+	}
+	if fi, err := os.Stat(real); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Errorf("nothing is left behind the link: %v %v", fi, err)
+	}
+	clone()
+	must(t, r.StartStandby(ctx, p.upstreamSlot("r1")))
+	r.await("streaming", streams)
+}
+
+// A new cluster is made behind a link as well.
+func TestBootstrapBehindALink(t *testing.T) {
+	p := newServer(t, "p1", nil)
+	must(t, os.Symlink(filepath.Join(testenv.ShortTempDir(t), "pg"), p.options.DataDir))
+	must(t, p.Bootstrap(testContext(t)))
+}
+
+// The directory of a tablespace may be another server's as well, of another
+// major version. It can't be renamed then.
+func TestSetAsideOfASharedTablespace(t *testing.T) {
+	space := filepath.Join(testenv.ShortTempDir(t), "space")
+	other := filepath.Join(space, "PG_12_201909212")
+	must(t, os.MkdirAll(other, 0o700))
+	p := newPrimary(t, nil)
+	p.sql("CREATE TABLESPACE s LOCATION '" + space + "'")
+	p.stop()
+	if err := p.SetAside(testContext(t)); err == nil || !strings.Contains(err.Error(), other) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Error(err)
+	}
+	must(t, p.StartPrimary(testContext(t), permit()))
+	p.await("primary", runs(RolePrimary))
 }
 
 func TestSetAsideUndoesWhatItBegan(t *testing.T) {

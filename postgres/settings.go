@@ -19,7 +19,7 @@ type Options struct {
 	ConfigDir      string // empty: DataDir
 	ConfigBaseName string // empty: "postgresql"
 	LogFile        string // gets the server's output before and without its own logging; empty: DataDir with ".log" after it
-	PassFile       string // a libpq password file that is ours to write; empty: ~/pgpass
+	PassFile       string // a libpq password file that is this server's alone to write; empty: DataDir with ".pgpass" after it
 
 	// RemoveFailed removes a directory that has to make room. Without it the
 	// directory is renamed to NAME.failed-TIME, beside where it was.
@@ -62,6 +62,7 @@ type Settings struct {
 	BootstrapMethod *Method  // nil: initdb
 	PostBootstrap   string   // a command, run once in a new cluster
 
+	// What package ha may do with our data where it isn't on the cluster's history.
 	RemoveOnRewindFailure     bool
 	RemoveOnDivergedTimelines bool
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -228,6 +229,30 @@ func TestStopHeldByFrozenStandby(t *testing.T) {
 		t.Errorf("not stopped in order: %+v", st.Control)
 	}
 	must(t, receiver.signal(syscall.SIGCONT))
+}
+
+// A walsender whose title says nothing may be sending all the while.
+func TestStopWaitsForStandbyWithoutTitles(t *testing.T) {
+	p := newPrimary(t, func(_ *Options, s *Settings) { s.Parameters["update_process_title"] = "off" })
+	r := newStandby(t, p, "r1", nil)
+	ctx := testContext(t)
+	receiver, err := r.childTitled("walreceiver")
+	must(t, err)
+	if receiver == nil {
+		t.Fatal("no WAL receiver found")
+	}
+	defer receiver.close()
+	must(t, receiver.signal(syscall.SIGSTOP))
+	p.sql("CREATE TABLE t AS SELECT generate_series(1, 1000) i")
+	var thawed atomic.Bool
+	time.AfterFunc(drainStuck+time.Second, func() { // slow, not stuck
+		thawed.Store(true)
+		_ = receiver.signal(syscall.SIGCONT)
+	})
+	must(t, p.Stop(ctx, Stop{Mode: StopFast, Escalate: limit}))
+	if !thawed.Load() {
+		t.Error("it didn't wait for its standby")
+	}
 }
 
 func TestStopEscalates(t *testing.T) {

@@ -29,8 +29,7 @@ func (s *Server) StartPrimary(ctx context.Context, p Permit) error {
 
 func (s *Server) startWritable(ctx context.Context, c start) error {
 	signal := s.dataPath("standby.signal")
-	_, err := os.Stat(signal)
-	had := err == nil
+	there, err := os.Lstat(signal)
 	if ignoreNotExist(err) != nil {
 		return err
 	}
@@ -41,10 +40,13 @@ func (s *Server) startWritable(ctx context.Context, c start) error {
 		return err
 	}
 	err = s.launchServer(ctx, c)
-	if err != nil && had {
-		err = errors.Join(err, s.writeSignal("standby.signal"))
+	switch {
+	case err == nil || there == nil:
+		return err
+	case there.IsDir(): // as a guard left it, which says more than the file
+		return errors.Join(err, os.Mkdir(signal, 0o700), syncDir(s.opts.DataDir))
 	}
-	return err
+	return errors.Join(err, s.writeSignal("standby.signal"))
 }
 
 // StartStandby starts a read-only server that follows up, if there is one. It
@@ -74,19 +76,6 @@ func (s *Server) startReadOnly(ctx context.Context, c start) error {
 	return s.launchServer(ctx, c)
 }
 
-// writeSignal puts an empty file in place, also of the directory that a guard
-// leaves (package fence).
-func (s *Server) writeSignal(name string) error {
-	path := s.dataPath(name)
-	if there, err := os.Lstat(path); err == nil && there.IsDir() {
-		if err := os.Remove(path); err != nil {
-			return err
-		}
-	}
-	_, err := updateFile(path, nil, s.fileMode())
-	return err
-}
-
 // start is one that is prepared.
 type start struct {
 	arguments []string          // parameters of the command line, as "name=value"
@@ -100,7 +89,7 @@ func (s *Server) prepare(ctx context.Context, up Upstream, control *Control) (st
 	if err := s.mustBeIdle(ctx); err != nil {
 		return start{}, err
 	}
-	settings := s.current()
+	settings := s.Settings()
 	c, err := s.compose(ctx, settings, control)
 	if err != nil {
 		return start{}, err
@@ -137,7 +126,8 @@ func (s *Server) prepare(ctx context.Context, up Upstream, control *Control) (st
 }
 
 // mustBeIdle makes sure that the directory holds a cluster on which nothing
-// runs. What a dead postmaster left is ended.
+// runs. What a dead postmaster left is ended, and lock files that nobody gets
+// past are removed.
 func (s *Server) mustBeIdle(ctx context.Context) error {
 	state, err := s.dataState()
 	if err != nil {
@@ -153,7 +143,10 @@ func (s *Server) mustBeIdle(ctx context.Context) error {
 	if pm != nil {
 		return fmt.Errorf("a server runs already: process %d", pm.pid)
 	}
-	return s.endLeftovers(ctx)
+	if err := s.endLeftovers(ctx); err != nil {
+		return err
+	}
+	return s.clearLocks(ctx)
 }
 
 // command is the whole of a start, as its launcher gets it.
@@ -170,8 +163,8 @@ func (s *Server) command(c start) (Command, error) {
 	// No server runs here, so a process that a stale lock file names is another
 	// one. The postmaster can't know and would refuse, unless it is told that
 	// this number is of its parent's parent (PostgreSQL's CreateLockFile).
-	if lock, err := s.readPidFile(); err == nil && lock.pid > 0 {
-		launch.Env = append(launch.Env, "PG_GRANDPARENT_PID="+strconv.Itoa(lock.pid))
+	if lock, err := s.readPidFile(); err == nil && lock.pid != 0 {
+		launch.Env = append(launch.Env, "PG_GRANDPARENT_PID="+strconv.Itoa(lock.process()))
 	}
 	if c.permit != nil {
 		launch.Writable, launch.Permit = true, *c.permit

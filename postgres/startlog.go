@@ -95,7 +95,7 @@ func (s *Server) lastWords() string {
 	}
 	words := lastMessages(text, append(severities, portTaken))
 	if strings.Contains(words, portTaken) {
-		words = fmt.Sprintf("postgresql.listen is %q, where this server can't listen: %s", s.current().Listen, words)
+		words = fmt.Sprintf("postgresql.listen is %q, where this server can't listen: %s", s.Settings().Listen, words)
 	}
 	return words
 }

@@ -23,7 +23,7 @@ func (s *Server) stop(ctx context.Context, how Stop) error {
 	if pm == nil {
 		return s.endLeftovers(ctx)
 	}
-	settings := s.current()
+	settings := s.Settings()
 	if how.Checkpoint && how.Mode != StopImmediate {
 		if err := s.Checkpoint(ctx); err != nil {
 			s.log.Warn("no checkpoint before the stop", "error", oneLine(err))

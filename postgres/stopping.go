@@ -107,6 +107,12 @@ type drains struct {
 	since  map[int]time.Time
 }
 
+// isStreaming says whether a title is that of a walsender which tells how far it
+// is: with update_process_title off it never changes, and so tells nothing.
+func isStreaming(title string) bool {
+	return isChildTitle(title) && strings.Contains(title, "walsender ") && strings.Contains(title, " streaming ")
+}
+
 // endStuckWalsenders ends walsenders that make no progress although all that is
 // left to do is to send the end of the WAL: a standby that is frozen or cut off
 // would hold the stop until wal_sender_timeout. The archiver is left alone, and
@@ -126,7 +132,7 @@ func (st *stopping) endStuckWalsenders() {
 	}
 	for _, pid := range all {
 		t := title(pid)
-		if !isChildTitle(t) || !strings.Contains(t, "walsender ") {
+		if !isStreaming(t) {
 			continue
 		}
 		if st.drains.titles[pid] != t {

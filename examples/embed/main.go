@@ -101,7 +101,7 @@ func serve(ctx context.Context, store dcs.DCS, server *postgres.Server, peers *r
 		Fencing: ha.Fencing{Connect: func(ctx context.Context) (ha.Fence, error) { return fence.Connect(ctx, guard) }},
 		ConnURL: "postgres://" + *listen + "/postgres", APIURL: "http://" + *api + "/patroni",
 		Settings: ha.DefaultSettings(), NewCluster: []byte(`{"loop_wait": 5}`),
-		Rewind: true, UseSlots: true, Logger: log,
+		Logger: log,
 		Hooks: ha.Hooks{
 			Server: func(e ha.Event, role string) { log.Info("PostgreSQL: " + string(e) + " as " + role) },
 			// What only the leader's program may do ends with this context, before the lease does.

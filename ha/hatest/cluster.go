@@ -128,7 +128,12 @@ func (c *Cluster) addNode(i int) error {
 	var err error
 	n.inner, err = c.net.NewServer(postgrestest.Options{Name: n.name, Clock: n.clock, Speed: c.opts.Speed, RowSize: 64 << 10})
 	c.nodes = append(c.nodes, n)
-	return err
+	if err != nil {
+		return err
+	}
+	return n.inner.Configure(postgres.Settings{
+		UseRewind: true, UseSlots: true, RemoveOnDivergedTimelines: true, RemoveOnRewindFailure: true,
+	})
 }
 
 // newClock is a host's, or, for -1, the store's.

@@ -85,7 +85,6 @@ func (n *node) startAgent() {
 		Fencing:    ha.Fencing{Mode: mode, Connect: p.connect, Anywhere: true},
 		ConnURL:    "postgres://" + n.name + ":5432/postgres", APIURL: apiURL(n.name),
 		Release: "hatest", Floors: ha.ShortFloors(), Settings: c.opts.settings, Reconfigure: c.reconfigure, NewCluster: c.config,
-		Rewind: true, UseSlots: true, RemoveOnDivergedTimelines: true, RemoveOnRewindFailure: true,
 		Notes: desk{p}, Clock: n.clock, Now: n.wall,
 		Logger: slog.New(logger{process: p}),
 	})

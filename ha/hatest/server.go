@@ -34,6 +34,7 @@ func (s *server) SetLauncher(l postgres.Launcher) {
 
 func (s *server) Exited() <-chan struct{}             { return s.exited }
 func (s *server) Configure(c postgres.Settings) error { return s.inner.Configure(c) }
+func (s *server) Settings() postgres.Settings         { return s.inner.Settings() }
 
 func (s *server) do(ctx context.Context, what string, call func() error) error {
 	if err := s.process.gate(ctx, "postgresql "+what); err != nil {

@@ -62,6 +62,7 @@ type Server struct {
 	speed    Speed
 	clock    clock.Clock
 	launcher postgres.Launcher
+	settings postgres.Settings
 	exited   chan struct{}
 
 	// The host, guarded by net.mu.
@@ -146,8 +147,20 @@ func (f forker) Launch(ctx context.Context, c postgres.Command) (int, error) {
 // Exited gets a hint each time the postmaster has ended.
 func (s *Server) Exited() <-chan struct{} { return s.exited }
 
-// Configure is accepted: a fake has nothing to configure.
-func (s *Server) Configure(postgres.Settings) error { return nil }
+// Configure is accepted: a fake has nothing to configure, and keeps it for Settings.
+func (s *Server) Configure(settings postgres.Settings) error {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	s.settings = settings
+	return nil
+}
+
+// Settings are those of the last Configure.
+func (s *Server) Settings() postgres.Settings {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	return s.settings
+}
 
 // Row is a row that was written.
 type Row struct {
