@@ -9,16 +9,24 @@ import (
 )
 
 // configurable is a server that can be configured, and nothing else.
-type configurable struct{ PostgreSQL }
+type configurable struct {
+	PostgreSQL
+	settings postgres.Settings
+}
 
-func (configurable) Configure(postgres.Settings) error { return nil }
+func (c *configurable) Configure(s postgres.Settings) error {
+	c.settings = s
+	return nil
+}
+
+func (c *configurable) Settings() postgres.Settings { return c.settings }
 
 // What the cluster's configuration says of rewinds and slots counts for the
 // agent as for the server, and a member's tags are those of the last reload.
 func TestReconfigure(t *testing.T) {
 	var server postgres.Settings
 	a := &Agent{settings: DefaultSettings(), log: slog.New(slog.DiscardHandler), cfg: Config{
-		PostgreSQL: configurable{},
+		PostgreSQL: &configurable{},
 		Reconfigure: func(map[string]any, Floors) (Settings, *postgres.Settings, error) {
 			return DefaultSettings(), &server, nil
 		},
