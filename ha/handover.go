@@ -43,7 +43,7 @@ const refusalStands = 200 * time.Millisecond
 
 // successors finds the members that could lead after us, by answers no older
 // than a round. With a name it looks at that member alone. What an operator asks
-// for isn't judged by answers from before it was asked.
+// for isn't judged by answers, or by silence, from before it was asked.
 func successors(v view, only string) succession {
 	result := succession{}
 	for _, m := range v.Store.Cluster.Members {
@@ -51,13 +51,14 @@ func successors(v view, only string) succession {
 			continue
 		}
 		p := v.Peers[m.Name]
+		silent := max(p.Silent, v.Memory.Requested.Since)
 		switch {
-		case p.awaited() && v.Now.Before(p.Silent.Add(peerSilence)):
-			if !p.Flying {
+		case p.awaited() && v.Now.Before(silent.Add(peerSilence)):
+			if !p.Flying || p.Asked.Before(v.Memory.Requested.Since) {
 				result.ask = append(result.ask, m)
 			}
 			result.wait = true
-			result.until = clock.Earliest(result.until, p.Silent.Add(peerSilence))
+			result.until = clock.Earliest(result.until, silent.Add(peerSilence))
 			continue
 		case p.awaited():
 			result.verdicts = append(result.verdicts, Verdict{Member: m.Name, Reason: "silent"})

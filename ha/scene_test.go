@@ -151,7 +151,11 @@ func (s *scene) failover(w words) {
 	}
 	s.v.Store.Cluster.Failover = f
 	if !w.has("new") {
-		s.v.Memory.Requested = requested{Version: f.Version, Since: s.v.Now.Add(-50 * time.Millisecond)}
+		since := s.v.Now.Add(-50 * time.Millisecond)
+		if ago := w.ago("since"); !ago.IsZero() {
+			since = ago
+		}
+		s.v.Memory.Requested = requested{Version: f.Version, Since: since}
 	}
 }
 
