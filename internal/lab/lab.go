@@ -27,6 +27,7 @@ type Lab struct {
 	observer *dcs.Client
 	secrets  secrets
 	programs []string // whose processes on Dir are ours to end
+	release  []func() // of ports
 
 	keep    atomic.Bool
 	closing sync.Once
@@ -72,7 +73,7 @@ func New(o Options) (*Lab, error) {
 // build makes the store and the nodes.
 func (l *Lab) build() error {
 	const perMember, perNode = 2, 2
-	addrs, err := freeAddresses(l.options.StoreMembers*perMember + l.options.Nodes*perNode)
+	addrs, err := l.addresses(l.options.StoreMembers*perMember + l.options.Nodes*perNode)
 	if err != nil {
 		return err
 	}
@@ -141,6 +142,9 @@ func (l *Lab) close() error {
 	err := end(l.Dir, l.programs)
 	if l.Store != nil {
 		l.Store.close()
+	}
+	for _, release := range l.release {
+		release()
 	}
 	return errors.Join(err, l.watcher.dismiss(l.keep.Load()))
 }

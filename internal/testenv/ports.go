@@ -2,35 +2,25 @@ package testenv
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"testing"
+
+	"github.com/regent-ha/regent/internal/ports"
 )
 
-// Ports are taken from below those that the kernel gives to outgoing
-// connections, one of which may get a port between our look and its use.
-const (
-	firstPort = 15000
-	lastPort  = 32000
-)
-
-// Port returns a TCP port of the loopback address that is free now.
+// Port returns a TCP port of the loopback interface that is the test's until it
+// ends.
 func Port(tb testing.TB) int {
 	tb.Helper()
-	var err error
-	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort)
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
+	port, release, err := ports.Reserve()
+	if err != nil {
+		tb.Fatalf("testenv: %v", err)
 	}
-	tb.Fatalf("testenv: find a free port: %v", err)
-	return 0
+	tb.Cleanup(release)
+	return port
 }
 
-// Addr returns an address of the loopback interface that is free now.
+// Addr returns an address of the loopback interface that is the test's until it
+// ends.
 func Addr(tb testing.TB) string {
 	tb.Helper()
 	return fmt.Sprintf("127.0.0.1:%d", Port(tb))
