@@ -112,7 +112,7 @@ func TestNewLatchKillsServersOnly(t *testing.T) {
 	}
 	n.write("postgresql.auto.conf", fmt.Sprintf("port=%d\nlisten_addresses='127.0.0.1'\nunix_socket_directories=''\n", n.port))
 	for range 5 {
-		out, err := exec.Command(filepath.Join(n.bin, "postgres"), "-D", n.DataDir, "-C", "port").CombinedOutput()
+		out, err := exec.Command(filepath.Join(n.bin, "postgres"), "-D", n.DataDir, "-C", "port").Output()
 		if err != nil || strings.TrimSpace(string(out)) != fmt.Sprint(n.port) {
 			t.Fatalf("postgres -C under the latch: %v: %s", err, out)
 		}
