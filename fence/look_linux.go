@@ -30,8 +30,7 @@ const (
 // once seen without it is writable until it ends, whoever puts the file back.
 //
 // Each server makes a new postmaster.pid before it does anything else, so as
-// long as that stays the same nobody else has started, and looking costs two
-// system calls.
+// long as that stays the same nobody else has started, and a look is cheap.
 type looker struct {
 	scope                   *scope
 	signalPath, pidfilePath string
@@ -143,10 +142,11 @@ func (l *looker) afresh() (Server, error) {
 	return l.scan(statFile(l.signalPath), statFile(l.pidfilePath))
 }
 
-// allAlive is asked too often to read /proc for it.
+// allAlive says whether all that was found still runs. A zombie, which its parent
+// hasn't waited for, doesn't.
 func (l *looker) allAlive() bool {
 	for p := range l.judged {
-		if unix.Kill(p.pid, 0) != nil {
+		if now, err := readProcess(p.pid); err != nil || now.start != p.start {
 			return false
 		}
 	}
