@@ -88,7 +88,7 @@ func (p process) exiting() bool {
 // dying says whether it is exiting and was called one of names. Kernel threads
 // have no memory either.
 func (p process) dying(names []string) bool {
-	if p.parent == kthreadd || p.pid == kthreadd || p.executable() != "" || !p.exiting() {
+	if p.parent == kthreadd || p.pid == kthreadd || !p.exiting() {
 		return false
 	}
 	comm, _ := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/comm")

@@ -60,7 +60,7 @@ func (g *guard) watchFiles() files {
 			if err != nil {
 				return
 			}
-			if g.watching.Load() && promotion(buffer[:n]) {
+			if g.watching.Load() && promotion(buffer[:n], g.looker.standbySignal) {
 				g.inbox <- message{event: Promoting{}}
 			}
 			select {
@@ -75,18 +75,22 @@ func (g *guard) watchFiles() files {
 // promotion finds one among inotify's events: pg_promote() and pg_ctl make a file
 // "promote" before they signal the postmaster, and PostgreSQL removes
 // standby.signal at the end of recovery, before it takes the first write (xlog.c).
-func promotion(events []byte) bool {
+// One that something else has taken the place of was only replaced, as an agent
+// does before it starts a standby.
+func promotion(events []byte, signalThere func() bool) bool {
+	gone := false
 	for len(events) >= unix.SizeofInotifyEvent {
 		mask := binary.NativeEndian.Uint32(events[4:])
 		end := min(len(events), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(events[12:])))
 		name := strings.TrimRight(string(events[unix.SizeofInotifyEvent:end]), "\x00")
 		comes := mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0
-		if comes && name == "promote" || !comes && name == "standby.signal" {
+		if comes && name == "promote" {
 			return true
 		}
+		gone = gone || !comes && name == "standby.signal"
 		events = events[end:]
 	}
-	return false
+	return gone && !signalThere()
 }
 
 // follow watches the directory that is at dir now; once more of the same is one.
