@@ -122,16 +122,18 @@ func (m *member) fails(want string) {
 
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
-	end := time.Now().Add(deadline)
+	end, again := time.After(deadline), time.NewTicker(10*time.Millisecond)
+	defer again.Stop()
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
-		if time.Now().After(end) {
+		select {
+		case <-end:
 			t.Fatalf("waited for %s: %v", what, err)
+		case <-again.C:
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
