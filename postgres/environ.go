@@ -25,12 +25,10 @@ func toolEnv(extra ...string) []string {
 func serverEnv(extra ...string) []string {
 	env := filterEnv(func(name string) bool {
 		switch {
-		case name == "PG_OOM_ADJUST_FILE" || name == "PG_OOM_ADJUST_VALUE":
-			return true // the postmaster's own
-		case name == "NOTIFY_SOCKET", name == "WATCHDOG_PID", name == "WATCHDOG_USEC":
+		case LibpqVariable(name), name == "NOTIFY_SOCKET", name == "WATCHDOG_PID", name == "WATCHDOG_USEC":
 			return false
 		}
-		for _, prefix := range []string{"PG", "PATRONI_", "REGENT_", "KUBERNETES_", "LISTEN_"} {
+		for _, prefix := range []string{"PATRONI_", "REGENT_", "KUBERNETES_", "LISTEN_"} {
 			if strings.HasPrefix(name, prefix) {
 				return false
 			}
@@ -41,6 +39,15 @@ func serverEnv(extra ...string) []string {
 		env = append(env, "MALLOC_ARENA_MAX="+arenas)
 	}
 	return append(env, extra...)
+}
+
+// LibpqVariable says whether an environment variable is libpq's: one that turns
+// connections to another server or changes their settings (PostgreSQL
+// documentation, "Environment Variables" of libpq). With one exception they have
+// no underscore, unlike those of the postmaster (PG_OOM_ADJUST_FILE) and of
+// programs that an archive_command may run (PGBACKREST_STANZA).
+func LibpqVariable(name string) bool {
+	return name == "PGCONNECT_TIMEOUT" || strings.HasPrefix(name, "PG") && !strings.Contains(name, "_")
 }
 
 func filterEnv(keep func(name string) bool) []string {

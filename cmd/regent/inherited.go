@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/regent-ha/regent/postgres"
 )
 
 // dropInherited takes away what whoever started us may have left behind and
@@ -14,8 +16,7 @@ import (
 // PostgreSQL would hold for as long as they live.
 func dropInherited() error {
 	for _, entry := range os.Environ() {
-		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "PG") && !strings.HasPrefix(name, "PG_") { // PG_ is the postmaster's
+		if name, _, _ := strings.Cut(entry, "="); postgres.LibpqVariable(name) {
 			os.Unsetenv(name)
 		}
 	}

@@ -8,14 +8,16 @@ import (
 	"testing"
 
 	"github.com/regent-ha/regent/internal/lab"
+	"github.com/regent-ha/regent/postgres"
 )
 
 // An agent that was started with libpq's variables and a file that is open makes
-// a cluster all the same, and neither reaches the guard or PostgreSQL.
+// a cluster all the same, and neither reaches the guard or PostgreSQL. What other
+// programs' variables say does.
 func TestInherited(t *testing.T) {
 	t.Parallel()
 	left := filepath.Join(t.TempDir(), "left-open")
-	script := fmt.Sprintf("export PGHOST=203.0.113.1 PGPORT=1 PGSERVICE=nowhere PGOPTIONS='-c default_transaction_read_only=on' PGSSLMODE=verify-full\n"+
+	script := fmt.Sprintf("export PGHOST=203.0.113.1 PGPORT=1 PGSERVICE=nowhere PGOPTIONS='-c default_transaction_read_only=on' PGSSLMODE=verify-full PGCONNECT_TIMEOUT=1 PGBACKREST_STANZA=shop\n"+
 		"exec 7>%q\nexec \"$0\" \"$@\"", left)
 	s, leader := start(t, lab.Options{Nodes: 2, Agent: []string{"/bin/sh", "-c", script, os.Getenv(daemonVar), "run"}})
 	s.write()
@@ -30,8 +32,14 @@ func TestInherited(t *testing.T) {
 			}
 			environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 			s.must(err)
-			if strings.Contains("\x00"+string(environment), "\x00PG") {
-				t.Errorf("the %s of %s has variables of libpq: %q", what, n.Name, environment)
+			for entry := range strings.SplitSeq(string(environment), "\x00") {
+				if name, _, _ := strings.Cut(entry, "="); postgres.LibpqVariable(name) {
+					t.Errorf("the %s of %s has libpq's variable %s", what, n.Name, entry)
+				}
+			}
+			// An archive_command may need it.
+			if what == "postmaster" && !strings.Contains(string(environment), "PGBACKREST_STANZA=shop") {
+				t.Errorf("the %s of %s lacks PGBACKREST_STANZA: %q", what, n.Name, environment)
 			}
 		}
 	}

@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
 	"internal/demo":      {"clock", "internal/lab", "golang.org/x/sys/unix"},
-	"internal/e2e":       {"clock", "dcs", "internal/lab"},
+	"internal/e2e":       {"clock", "dcs", "internal/lab", "postgres"},
 	"internal/bench":     {"clock", "dcs", "internal/lab", "github.com/jackc/pgx/v5"},
 	"internal/bench/cmd": {"internal/bench", "internal/lab"},
 	"internal/repotest":  {},
