@@ -62,7 +62,7 @@ func replaceStore(values map[string]any, storeURL string) error {
 	if kind == "" || kind == "etcd" {
 		kind = "etcd3"
 	}
-	if kind != "etcd3" {
+	if kind != "etcd3" && kind != "consul" {
 		return fmt.Errorf("the URL of the store is %q: %w", hidePassword(storeURL), Store{Kind: kind}.unsupported())
 	}
 	for _, known := range storeKeys {
@@ -70,7 +70,9 @@ func replaceStore(values map[string]any, storeURL string) error {
 	}
 	port := u.Port()
 	if port == "" {
-		port = etcdPort
+		if port = etcdPort; kind == "consul" {
+			port = consulPort
+		}
 	}
 	values[kind] = map[string]any{"host": net.JoinHostPort(u.Hostname(), port)}
 	if namespace := strings.Trim(u.Path, "/"); namespace != "" {

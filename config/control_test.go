@@ -32,7 +32,8 @@ func TestLoadControlByURL(t *testing.T) {
 		"etcd://10.0.0.1":           "http://10.0.0.1:2379 service",
 		"10.0.0.1:4001/a/b/":        "http://10.0.0.1:4001 a/b",
 		"[::1]:2379":                "http://[::1]:2379 service",
-		"10.0.0.1:8500":             "store consul isn't supported yet",
+		"10.0.0.1:8500":             "http://10.0.0.1:8500 service",
+		"consul://10.0.0.1/db":      "http://10.0.0.1:8500 db",
 		"zookeeper://10.0.0.1:2181": "store zookeeper isn't supported yet",
 		"etcd3://":                  "allowed is etcd3://host:port/namespace",
 		":2379":                     "allowed is etcd3://host:port/namespace",
@@ -43,8 +44,8 @@ func TestLoadControlByURL(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", given, err)
 			}
-		case c.Store.Etcd3.Endpoints[0]+" "+c.Namespace != want:
-			t.Errorf("%s: %v %s, want %s", given, c.Store.Etcd3.Endpoints, c.Namespace, want)
+		case strings.Join(append(c.Store.Etcd3.Endpoints, c.Store.Consul.URL), "")+" "+c.Namespace != want:
+			t.Errorf("%s: %+v %s, want %s", given, c.Store, c.Namespace, want)
 		}
 	}
 }

@@ -34,6 +34,7 @@ func (c *Config) fixed() []fixedKey {
 		{"ctl", c.Ctl},
 		{"the store", c.Store.Kind},
 		{"etcd3", c.Store.Etcd3},
+		{"consul", c.Store.Consul},
 		{"postgresql.listen", local["listen"]},
 		{"postgresql.connect_address", local["connect_address"]},
 		{"postgresql.proxy_address", c.ProxyAddress},

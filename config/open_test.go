@@ -97,9 +97,10 @@ func TestStoreSetting(t *testing.T) {
 
 func TestOpenDCSRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"etcd3: null\nconsul: {host: 'a:1'}":    "config: store consul isn't supported yet; supported: etcd3",
-		"etcd3: null\netcd: {host: 'a:1'}":      "config: store etcd isn't supported yet; supported: etcd3",
-		"etcd3: {protocol: https, cacert: /no}": "config: etcd3.cacert: open /no: no such file or directory",
+		"etcd3: null\nraft: {self_addr: 'a:1'}":                        "config: store raft isn't supported yet; supported: consul, etcd3",
+		"etcd3: null\netcd: {host: 'a:1'}":                             "config: store etcd isn't supported yet; supported: consul, etcd3",
+		"etcd3: {protocol: https, cacert: /no}":                        "config: etcd3.cacert: open /no: no such file or directory",
+		"etcd3: null\nconsul: {url: 'https://127.0.0.1', cacert: /no}": "config: consul.cacert: open /no: no such file or directory",
 	} {
 		c, _, err := loadText(t, text)
 		if err != nil {

@@ -8,15 +8,17 @@ import (
 
 // Store is the distributed configuration store that was chosen.
 type Store struct {
-	Kind  string // the section's name: "etcd3", "consul", ...
-	Etcd3 Etcd3  // where Kind is etcd3
+	Kind   string // the section's name: "etcd3", "consul", ...
+	Etcd3  Etcd3  // where Kind is etcd3
+	Consul Consul // where Kind is consul
 }
 
-// storeKeys are the sections that name a store, each with its keys.
+// storeKeys are the sections that name a store, each with its keys if nothing
+// else knows them.
 var storeKeys = []struct{ kind, keys string }{
-	{"consul", "host url port scheme token verify cacert cert key dc consistency checks register_service service_tags service_check_interval service_check_tls_server_name"},
+	{"consul", ""},
 	{"etcd", etcdKeys},
-	{"etcd3", etcdKeys},
+	{"etcd3", ""},
 	{"exhibitor", "hosts port poll_interval"},
 	{"kubernetes", "labels scope_label role_label leader_label_value follower_label_value standby_leader_label_value tmp_role_label namespace" +
 		" use_endpoints pod_ip ports bypass_api_service cacert context retriable_http_codes bootstrap_labels"},
@@ -28,7 +30,7 @@ var storeKeys = []struct{ kind, keys string }{
 const etcdKeys = "host hosts url proxy srv discovery_srv srv_domain srv_suffix use_proxies protocol username password cacert cert key"
 
 // supported are the kinds of stores that OpenDCS can open.
-const supported = "etcd3"
+const supported = "consul, etcd3"
 
 func parseStore(s *section) Store {
 	var found []string
@@ -40,7 +42,11 @@ func parseStore(s *section) Store {
 		}
 		found = append(found, known.kind)
 		store.Kind = known.kind
-		if known.kind == "etcd3" {
+		switch known.kind {
+		case "consul":
+			store.Consul = parseConsul(sub)
+			continue
+		case "etcd3":
 			store.Etcd3 = parseEtcd3(sub)
 			continue
 		}
@@ -60,7 +66,12 @@ func parseStore(s *section) Store {
 }
 
 // serversKey is the key that names the store's servers.
-func (s Store) serversKey() string { return s.Kind + "." + s.Etcd3.NamedBy }
+func (s Store) serversKey() string {
+	if s.Kind == "consul" {
+		return "consul." + s.Consul.NamedBy
+	}
+	return s.Kind + "." + s.Etcd3.NamedBy
+}
 
 func (s Store) unsupported() error {
 	return fmt.Errorf("store %s isn't supported yet; supported: %s", s.Kind, supported)

@@ -88,11 +88,12 @@ func reachable(key, address string, r *report) {
 }
 
 func (c *Config) filesReadable(r *report) {
-	api, etcd := c.RESTAPI, c.Store.Etcd3
+	api, etcd, consul := c.RESTAPI, c.Store.Etcd3, c.Store.Consul
 	for _, f := range []struct{ key, path string }{
 		{"restapi.certfile", api.CertFile}, {"restapi.keyfile", api.KeyFile}, {"restapi.cafile", api.CAFile},
 		{"ctl.cacert", c.Ctl.CACert}, {"ctl.certfile", c.Ctl.CertFile}, {"ctl.keyfile", c.Ctl.KeyFile},
 		{"etcd3.cacert", etcd.CACert}, {"etcd3.cert", etcd.Cert}, {"etcd3.key", etcd.Key},
+		{"consul.cacert", consul.CACert}, {"consul.cert", consul.Cert}, {"consul.key", consul.Key},
 	} {
 		if f.path == "" {
 			continue
@@ -108,13 +109,18 @@ func (c *Config) filesReadable(r *report) {
 
 // storeAnswers connects to each server of the store.
 func (c *Config) storeAnswers(ctx context.Context, r *report) {
-	if c.Store.Kind != "etcd3" {
+	var endpoints []string
+	switch c.Store.Kind {
+	case "consul":
+		endpoints = []string{c.Store.Consul.URL}
+	case "etcd3":
+		var err error
+		if endpoints, err = c.Store.Etcd3.servers(ctx, net.DefaultResolver.LookupSRV); err != nil {
+			r.refuse(c.Store.serversKey(), "%v", err)
+		}
+	default:
 		r.refuse(c.Store.Kind, "%v", c.Store.unsupported())
 		return
-	}
-	endpoints, err := c.Store.Etcd3.servers(ctx, net.DefaultResolver.LookupSRV)
-	if err != nil {
-		r.refuse(c.Store.serversKey(), "%v", err)
 	}
 	for _, endpoint := range endpoints {
 		u, err := url.Parse(endpoint)

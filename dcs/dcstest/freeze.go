@@ -146,13 +146,15 @@ func (f *frozen) renewed(docs ...dcs.Write) error {
 }
 
 // pause is as long as fits twice into a lease, with room for a slow machine.
-func (f *frozen) pause() { f.sleepUntil(f.now().Add(f.suite.MinTTL * 3 / 10)) }
+func (f *frozen) pause() { f.sleepUntil(f.now().Add(f.suite.Granted(f.suite.MinTTL) * 3 / 10)) }
 
 func (c *cluster) freezeAfter(verbs ...leaseVerb) {
 	const tries = 5
 	var slow error
-	for range tries {
-		f := &frozen{cluster: c, ttl: c.suite.MinTTL}
+	for try := range tries {
+		run := *c
+		run.path.Scope += fmt.Sprintf("-%d", try)
+		f := &frozen{cluster: &run, ttl: c.suite.MinTTL}
 		err := f.run(verbs)
 		switch {
 		case err == nil:

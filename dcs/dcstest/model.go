@@ -73,7 +73,7 @@ func newModel(c *cluster, seed uint64) *model {
 				handles[name] = c.open(name, long)
 				continue
 			}
-			d, err := reference.Open(memory.Options{Path: c.path, Name: name, TTL: long})
+			d, err := reference.Open(memory.Options{Path: c.path, Name: name, TTL: c.suite.Granted(long)})
 			c.must("open memory", err)
 			handles[name] = d
 		}

@@ -20,6 +20,9 @@ func Run(t *testing.T, h Harness) {
 	if h.Clock == nil {
 		h.Clock = clock.System()
 	}
+	if h.Granted == nil {
+		h.Granted = func(ttl time.Duration) time.Duration { return ttl }
+	}
 	s := &suite{Harness: h, shared: h.Start(t)}
 	groups := map[string]func(*testing.T){
 		"documents": s.documents, "values": s.values, "members": s.members, "observer": s.observer,
@@ -216,7 +219,8 @@ func (c *cluster) eventually(what string, check func() error) {
 	}
 }
 
-// waitUnlocked waits for the leader key to end by itself.
+// waitUnlocked waits for the leader key to end by itself, and until it can be had
+// again.
 func (c *cluster) waitUnlocked(d dcs.DCS) {
 	c.Helper()
 	c.eventually("the leader key to end", func() error {
@@ -225,6 +229,7 @@ func (c *cluster) waitUnlocked(d dcs.DCS) {
 		}
 		return nil
 	})
+	c.sleepUntil(c.now().Add(c.suite.Delay))
 }
 
 // waitMember waits until a member's entry is there, or not.
