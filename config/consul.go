@@ -1,12 +1,14 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
 )
 
@@ -114,19 +116,35 @@ func (c *Consul) readService(s *section) {
 	}
 }
 
-// options are those of the handle, less what is the same for all stores.
-func (c Consul) options() (consul.Options, error) {
+func (c Consul) open(_ context.Context, h handle) (dcs.DCS, error) {
 	o := consul.Options{
 		Address: c.URL, Token: c.Token.Reveal(), Datacenter: c.Datacenter, Watching: consul.Consistency(c.Consistency),
 		Checks: c.Checks, LockDelay: c.LockDelay, Service: c.Service,
+		Path: h.path, Name: h.name, TTL: h.ttl, Clock: h.clock, Logger: h.logger,
 	}
-	if !c.isTLS() {
-		return o, nil
+	if c.isTLS() {
+		var err error
+		if o.TLS, err = clientTLS(c.CACert, c.Cert, c.Key); err != nil {
+			return nil, fmt.Errorf("consul.%w", err)
+		}
+		o.TLS.InsecureSkipVerify = !c.Verify
 	}
-	var err error
-	if o.TLS, err = clientTLS(c.CACert, c.Cert, c.Key); err != nil {
-		return o, fmt.Errorf("consul.%w", err)
+	return consul.Open(o)
+}
+
+func (c Consul) serversKey() string { return "consul." + c.NamedBy }
+
+func (c Consul) servers(context.Context) (string, []string, error) {
+	return c.serversKey(), []string{c.URL}, nil
+}
+
+func (c Consul) setting(err error) string {
+	if consul.IsLoginRefused(err) {
+		return "consul.token"
 	}
-	o.TLS.InsecureSkipVerify = !c.Verify
-	return o, nil
+	return c.serversKey() + ": " + c.URL
+}
+
+func (c Consul) files() []namedFile {
+	return []namedFile{{"consul.cacert", c.CACert}, {"consul.cert", c.Cert}, {"consul.key", c.Key}}
 }

@@ -42,7 +42,7 @@ func TestConsulSection(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if diff := cmp.Diff(want, c.Store.Consul); diff != "" {
+		if diff := cmp.Diff(want, c.Store.Section); diff != "" {
 			t.Errorf("%s: %s", text, diff)
 		}
 	}
@@ -109,7 +109,9 @@ func TestOpenConsul(t *testing.T) {
 			if !options.ACL {
 				return
 			}
-			c.Store.Consul.Token = "99999999-2222-3333-4444-555555555555"
+			section := c.Store.Section.(Consul)
+			section.Token = "99999999-2222-3333-4444-555555555555"
+			c.Store.Section = section
 			stranger, err := OpenDCS(ctx, c, "", clock.System(), nil)
 			if err != nil {
 				t.Fatal(err)

@@ -19,7 +19,7 @@ func TestDiff(t *testing.T) {
 		"postgresql: {listen: '127.0.0.1:1', proxy_address: 'p:1'}":                              {"postgresql.listen", "postgresql.proxy_address"},
 		"scope: x\nfence: off\nrun_dir: /tmp/x":                                                  {"scope", "run_dir", "fence"},
 		"etcd3: {username: a, password: b}":                                                      {"etcd3"},
-		"etcd3: null\nconsul: {host: 'a:1'}":                                                     {"the store", "etcd3", "consul"},
+		"etcd3: null\nconsul: {host: 'a:1'}":                                                     {"the store", "etcd3"},
 		"postgresql: {data_dir: /x, bin_dir: /y}":                                                {"postgresql.data_dir", "postgresql.bin_dir"},
 		"postgresql: {bin_name: {initdb: i}, pgpass: p}":                                         {"postgresql.bin_name", "postgresql.pgpass"},
 	} {

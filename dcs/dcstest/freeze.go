@@ -172,7 +172,7 @@ var errTooSlow = errors.New("the machine was too slow to tell")
 
 func (f *frozen) run(verbs []leaseVerb) error {
 	f.a, f.other = f.open("a", f.ttl), f.open("b", long)
-	if err := f.other.RemoveCluster(f.ctx); err != nil {
+	if err := f.open("", long).RemoveCluster(f.ctx); err != nil {
 		return err
 	}
 	if _, err := f.other.Put(f.ctx, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Any}); err != nil {

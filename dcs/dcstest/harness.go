@@ -25,6 +25,13 @@ type Harness struct {
 	Delay time.Duration
 	// Largest is the size of a value that the store must take, in bytes.
 	Largest int
+	// Names are member names that the store must take; nil: all sorts.
+	Names []string
+	// EntriesStay: a member's entry is something that the store doesn't end.
+	EntriesStay bool
+	// GoneIsUnknown: a lease whose whole cluster isn't there is neither held nor
+	// lost, since the store may have lost its data.
+	GoneIsUnknown bool
 	// Clock is what handles count leases on; nil: the machine's.
 	Clock clock.Clock
 }

@@ -23,6 +23,9 @@ func Run(t *testing.T, h Harness) {
 	if h.Granted == nil {
 		h.Granted = func(ttl time.Duration) time.Duration { return ttl }
 	}
+	if h.Names == nil {
+		h.Names = []string{"a", "a b", "node-0.example.org", "ü", "a/b", "%2F", "members"}
+	}
 	s := &suite{Harness: h, shared: h.Start(t)}
 	groups := map[string]func(*testing.T){
 		"documents": s.documents, "values": s.values, "members": s.members, "observer": s.observer,
@@ -230,6 +233,14 @@ func (c *cluster) waitUnlocked(d dcs.DCS) {
 		return nil
 	})
 	c.sleepUntil(c.now().Add(c.suite.Delay))
+}
+
+// waitVanished waits until a member's entry has ended by itself, where it does.
+func (c *cluster) waitVanished(d dcs.DCS, name string) {
+	c.Helper()
+	if !c.suite.EntriesStay {
+		c.waitMember(d, name, false)
+	}
 }
 
 // waitMember waits until a member's entry is there, or not.

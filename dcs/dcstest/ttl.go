@@ -40,7 +40,7 @@ func (s *suite) ttl(t *testing.T) {
 			}
 			c.touch(a, dcs.Member{State: "running"})
 			if ttls[1] == s.MinTTL {
-				c.waitMember(b, "a", false)
+				c.waitVanished(b, "a")
 				c.waitUnlocked(b)
 			}
 		})
