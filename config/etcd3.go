@@ -117,6 +117,10 @@ func hidePassword(url string) string {
 	return url
 }
 
+// discoverEvery is how often a member asks the servers which there are, while its
+// watch stands. With each question it asks those that it wasn't told of, too.
+const discoverEvery = 10 * time.Minute
+
 func (e Etcd3) open(ctx context.Context, h handle) (dcs.DCS, error) {
 	key, endpoints, err := e.servers(ctx)
 	if err != nil {
@@ -127,7 +131,7 @@ func (e Etcd3) open(ctx context.Context, h handle) (dcs.DCS, error) {
 		Path: h.path, Name: h.name, TTL: h.ttl, Clock: h.clock, Logger: h.logger,
 	}
 	if !e.Proxies {
-		o.Discover = time.Minute
+		o.Discover = discoverEvery
 	}
 	if slices.ContainsFunc(endpoints, isTLS) {
 		if o.TLS, err = clientTLS(e.CACert, e.Cert, e.Key); err != nil {

@@ -39,6 +39,7 @@ type DCS struct {
 	service   registration // guarded by touching
 
 	silence dcs.Silence // of the watch
+	entry   dcs.Entry   // of this member
 	delayed atomic.Bool // the last attempt met a lock delay: Watch is to tell when to try again
 
 	mu   sync.Mutex
@@ -98,6 +99,13 @@ func (d *DCS) wantedTTL() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return sessionTTL(d.ttl)
+}
+
+// standingFor is how long an entry counts as it was proven to stand.
+func (d *DCS) standingFor() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ttl / 2
 }
 
 // Close implements dcs.DCS. Calls under way fail; sessions stay.

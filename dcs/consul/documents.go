@@ -36,6 +36,7 @@ func (d *DCS) Read(ctx context.Context) (dcs.Snapshot, error) {
 	if err != nil {
 		return dcs.Snapshot{}, failed(verb, err)
 	}
+	d.sawEntry(snapshot.Sent, pairs)
 	for _, kv := range pairs {
 		switch key := strings.TrimPrefix(kv.Key, d.prefix); {
 		case kv.Key == d.leader:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 )
 
@@ -14,8 +15,8 @@ import (
 // that a restarted agent takes its entry over at once.
 const memberDelay = time.Millisecond
 
-// Touch implements dcs.DCS. An entry that stands as it should costs a renewal and
-// a read, and no write.
+// Touch implements dcs.DCS. An entry that stands as it should costs a renewal and no
+// write; and a read unless a watch proves that it stands.
 func (d *DCS) Touch(ctx context.Context, m dcs.Member) error {
 	const verb = "touch"
 	if err := d.needName(verb); err != nil {
@@ -71,10 +72,15 @@ func (d *DCS) extendMember(ctx context.Context) (err error) {
 // publish writes the entry unless it stands already, under our session. One under
 // another session, of an agent before us, is replaced.
 func (d *DCS) publish(ctx context.Context, path, value string) error {
+	if d.entry.Stands(value, d.member.id, &d.silence, d.clock.Now(), d.standingFor()) {
+		return nil
+	}
+	sent := d.clock.Now()
 	kv, err := d.get(ctx, path)
 	if err != nil {
 		return err
 	}
+	d.sawEntry(sent, api.KVPairs{kv})
 	if kv != nil && kv.Session == d.member.id && string(kv.Value) == value {
 		return nil
 	}
@@ -83,14 +89,31 @@ func (d *DCS) publish(ctx context.Context, path, value string) error {
 		t.add(api.KVTxnOp{Verb: api.KVDelete, Key: path})
 	}
 	t.add(api.KVTxnOp{Verb: api.KVLock, Key: path, Value: []byte(value), Session: d.member.id})
+	sent = d.clock.Now()
+	d.entry.Writing(sent)
 	a, err := d.commit(ctx, t)
 	switch {
-	case err != nil || a.done:
+	case err != nil:
 		return err
+	case a.done:
+		d.entry.Saw(sent, value, d.member.id)
+		return nil
 	case a.says(invalidSession):
 		return errSessionGone
 	case a.says(inLockDelay):
 		return errDelayed
 	}
 	return a.unexpected()
+}
+
+// sawEntry takes note of this member's entry, as an answer has it that would show it.
+func (d *DCS) sawEntry(sent clock.Instant, found api.KVPairs) {
+	path := d.prefix + string(dcs.MemberKey(d.name))
+	for _, kv := range found {
+		if kv != nil && kv.Key == path {
+			d.entry.Saw(sent, string(kv.Value), kv.Session)
+			return
+		}
+	}
+	d.entry.Saw(sent, "", "")
 }

@@ -1,6 +1,7 @@
 package dcstest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/regent-ha/regent/dcs"
@@ -44,6 +45,36 @@ func (s *suite) members(t *testing.T) {
 		c.waitMember(b, "a", false)
 		c.touch(a, member)
 		c.waitMember(b, "a", true)
+	})
+	s.in(t, "come back after a removal while their member watches", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", long)
+		c.wantHint(a.Watch(c.ctx), "the watch stands")
+		c.touch(a, member)
+		for what, harm := range map[string]func(){
+			"a removal": func() { c.must("Delete", b.Delete(c.ctx, dcs.MemberKey("a"), dcs.Any)) },
+			"a change":  func() { c.put(b, dcs.Write{Key: dcs.MemberKey("a"), Value: []byte("{}"), Prev: dcs.Any}) },
+		} {
+			c.read(a)
+			c.touch(a, member)
+			if !s.Unproven {
+				from, until := a.Quiet()
+				c.eventually("more silence to be proven", func() error {
+					c.touch(a, member)
+					if _, now := a.Quiet(); !now.After(until) {
+						return fmt.Errorf("from %v until %v, as before", from, now)
+					}
+					return nil
+				})
+			}
+			harm()
+			c.eventually("the entry to come back after "+what, func() error {
+				c.touch(a, member)
+				if got, _ := dcs.ParseCluster(c.read(b)).Member("a"); got.ConnURL != member.ConnURL {
+					return fmt.Errorf("it is %+v", got)
+				}
+				return nil
+			})
+		}
 	})
 	s.in(t, "are taken over by a restarted agent", func(c *cluster) {
 		old, again, o := c.open("a", s.MinTTL), c.open("a", long), c.open("", long)

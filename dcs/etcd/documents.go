@@ -22,6 +22,7 @@ func (d *DCS) Read(ctx context.Context) (dcs.Snapshot, error) {
 	if err != nil {
 		return dcs.Snapshot{}, failed("read "+d.prefix, err)
 	}
+	d.sawEntry(snapshot.Sent, answer.Kvs)
 	for _, kv := range answer.Kvs {
 		if string(kv.Key) == d.leader {
 			snapshot.Leader = holder(kv)

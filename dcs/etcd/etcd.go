@@ -25,7 +25,9 @@ type DCS struct {
 	session *session
 
 	background sync.WaitGroup
-	silence    dcs.Silence // of the watch
+	rewatched  chan struct{} // a watch that broke stands again
+	silence    dcs.Silence   // of the watch
+	entry      dcs.Entry     // of this member
 
 	// Each lock lets one call at a time through to what it guards.
 	acquiring, renewing, touching lock
@@ -62,6 +64,7 @@ func Open(o Options) (*DCS, error) {
 		client:    client,
 		session:   s,
 		ttl:       o.TTL,
+		rewatched: make(chan struct{}, 1),
 		acquiring: newLock(),
 		renewing:  newLock(),
 		touching:  newLock(),
@@ -100,6 +103,13 @@ func (d *DCS) Close() error {
 	d.client.Close()
 	d.background.Wait()
 	return nil
+}
+
+// standingFor is how long an entry counts as it was proven to stand.
+func (d *DCS) standingFor() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ttl / 2
 }
 
 // failed says what was attempted.

@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 )
 
 // Touch implements dcs.DCS. An entry that stands as it should costs a keep-alive
-// and a read, and no write.
+// and no write; and a read unless a watch proves that it stands.
 func (d *DCS) Touch(ctx context.Context, m dcs.Member) error {
 	const verb = "touch"
 	if err := d.needName(verb); err != nil {
@@ -37,9 +39,7 @@ func (d *DCS) touch(ctx context.Context, path, value string) error {
 		if err = d.extendMember(ctx); err != nil {
 			return err
 		}
-		err = d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
-			return d.publish(ctx, client, path, value)
-		})
+		err = d.publish(ctx, path, value)
 		if !isLeaseNotFound(err) {
 			return err
 		}
@@ -60,14 +60,42 @@ func (d *DCS) extendMember(ctx context.Context) (err error) {
 }
 
 // publish writes the entry unless it stands already, under our lease.
-func (d *DCS) publish(ctx context.Context, client *clientv3.Client, path, value string) error {
-	answer, err := client.Get(ctx, path)
-	if err != nil {
-		return err
-	}
-	if len(answer.Kvs) == 1 && answer.Kvs[0].Lease == int64(d.member.id) && string(answer.Kvs[0].Value) == value {
+func (d *DCS) publish(ctx context.Context, path, value string) error {
+	grant := grantID(d.member.id)
+	if d.entry.Stands(value, grant, &d.silence, d.clock.Now(), d.standingFor()) {
 		return nil
 	}
-	_, err = client.Put(ctx, path, value, clientv3.WithLease(d.member.id))
-	return err
+	return d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
+		if !d.entry.Differs(value, grant) {
+			sent := d.clock.Now()
+			answer, err := client.Get(ctx, path)
+			if err != nil {
+				return err
+			}
+			kv := d.sawEntry(sent, answer.Kvs)
+			if kv != nil && kv.Lease == int64(d.member.id) && string(kv.Value) == value {
+				return nil
+			}
+		}
+		sent := d.clock.Now()
+		d.entry.Writing(sent)
+		_, err := client.Put(ctx, path, value, clientv3.WithLease(d.member.id))
+		if err == nil {
+			d.entry.Saw(sent, value, grant)
+		}
+		return err
+	})
+}
+
+// sawEntry takes note of this member's entry, as an answer has it that would show it.
+func (d *DCS) sawEntry(sent clock.Instant, kvs []*mvccpb.KeyValue) *mvccpb.KeyValue {
+	path := d.prefix + string(dcs.MemberKey(d.name))
+	for _, kv := range kvs {
+		if string(kv.Key) == path {
+			d.entry.Saw(sent, string(kv.Value), grantID(clientv3.LeaseID(kv.Lease)))
+			return kv
+		}
+	}
+	d.entry.Saw(sent, "", "")
+	return nil
 }

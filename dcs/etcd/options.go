@@ -36,8 +36,9 @@ type Options struct {
 	Clock clock.Clock
 	// Logger hears of watches that broke and came back; by default nobody does.
 	Logger *slog.Logger
-	// Discover is how often the servers are asked which there are now. Those that
-	// they advertise are used beside Endpoints, if they answer there. Zero: never.
+	// Discover is how often the servers are asked which there are now, beside once
+	// after each break of a Watch. Those that they advertise are used beside
+	// Endpoints, if they answer there. Zero: never.
 	Discover time.Duration
 	// AttemptTimeout is after which a request goes to the next of several
 	// endpoints: by default a tenth of TTL, at least half a second.

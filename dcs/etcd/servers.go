@@ -16,7 +16,8 @@ import (
 // firstDiscovery is when a new handle asks for the first time.
 const firstDiscovery = time.Second
 
-// discover looks for servers until the client is closed.
+// discover looks for servers until the client is closed: from time to time, and when
+// the watch had to begin anew, since then one may be gone.
 func (d *DCS) discover() {
 	pause := min(firstDiscovery, d.options.Discover)
 	for {
@@ -24,6 +25,7 @@ func (d *DCS) discover() {
 		case <-d.client.Ctx().Done():
 			return
 		case <-time.After(pause):
+		case <-d.rewatched:
 		}
 		pause = d.options.Discover
 		ctx, cancel := context.WithTimeout(d.client.Ctx(), d.options.TTL/2)

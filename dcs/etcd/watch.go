@@ -39,6 +39,10 @@ func (d *DCS) watch(ctx context.Context, hints chan<- struct{}) {
 			err = d.stream(ctx, func(stood bool) {
 				if stood && broken {
 					d.log.Info("watching the store again")
+					select {
+					case d.rewatched <- struct{}{}:
+					default:
+					}
 				}
 				if stood {
 					pause, broken = shortest, false
