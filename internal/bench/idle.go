@@ -1,20 +1,21 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/internal/lab"
+	"github.com/regent-ha/regent/internal/tally"
 )
 
 // ticks a second of the times in /proc (USER_HZ, proc(5)); the same on all
@@ -23,9 +24,16 @@ const ticks = 100
 
 // measureIdle looks at what agents cost that have nothing to do, for d.
 func (t *trial) measureIdle(ctx context.Context, d time.Duration) error {
-	before, err := t.requests(ctx)
-	if err != nil {
+	if err := t.waitSilent(ctx); err != nil {
 		return err
+	}
+	nodes := map[string]*lab.Node{"primary": t.leader, "replica": t.other()}
+	before := map[string]map[string]int{}
+	var err error
+	for role, n := range nodes {
+		if before[role], err = t.tallies[n.Name].Counts(); err != nil {
+			return err
+		}
 	}
 	parts := t.parts()
 	for i := range parts {
@@ -36,19 +44,13 @@ func (t *trial) measureIdle(ctx context.Context, d time.Duration) error {
 	if err := t.rest(ctx, d); err != nil {
 		return err
 	}
-	after, err := t.requests(ctx)
-	if err != nil {
-		return err
-	}
-	cycles := d.Seconds() / t.system.Settings.LoopWait.Seconds() * float64(len(t.lab.Nodes))
-	sum := 0.0
-	for _, method := range slices.Sorted(maps.Keys(after)) {
-		if n := after[method] - before[method]; n > 0 {
-			fmt.Fprintf(t.sheet.out, "  %s idle: %s %s per agent and loop\n", t.system.Name, method, figure(n/cycles))
-			sum += n
+	for _, role := range slices.Sorted(maps.Keys(nodes)) {
+		after, err := t.tallies[nodes[role].Name].Counts()
+		if err != nil {
+			return err
 		}
+		t.addRequests(role, before[role], after, d.Seconds()/t.system.Settings.LoopWait.Seconds())
 	}
-	t.sheet.add(t.system.Name, "idle: store requests per agent and loop", amount(sum/cycles))
 	for _, p := range parts {
 		used, err := cpuTime(p.pid)
 		if err != nil {
@@ -63,6 +65,47 @@ func (t *trial) measureIdle(ctx context.Context, d time.Duration) error {
 		t.sheet.add(t.system.Name, "idle: PSS, "+p.name, value{number: m.proportional, unit: "MiB"})
 	}
 	return nil
+}
+
+// waitSilent returns when nothing in the store has changed for some cycles: a new
+// server goes on writing for a while, and each position that is published is news.
+func (t *trial) waitSilent(ctx context.Context) error {
+	const cycles, longest = 3, 10 * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	var last dcs.Cluster
+	return lab.Until(ctx, "silence in the store", func(ctx context.Context) error {
+		if err := t.rest(ctx, cycles*t.system.Settings.LoopWait); err != nil {
+			return err
+		}
+		c, err := t.lab.Cluster(ctx)
+		if err != nil {
+			return err
+		}
+		c.Sent = 0
+		before := last
+		if last = c; !reflect.DeepEqual(before, c) {
+			return errors.New("it has changed within three cycles")
+		}
+		return nil
+	})
+}
+
+// addRequests notes what a node has asked of the store in a loop_wait.
+func (t *trial) addRequests(role string, before, after map[string]int, loops float64) {
+	sum := 0
+	for _, what := range slices.Sorted(maps.Keys(after)) {
+		n := after[what] - before[what]
+		if n == 0 {
+			continue
+		}
+		fmt.Fprintf(t.sheet.out, "  %s idle: %s of the %s's agent: %d in %s loops\n", t.system.Name, what, role, n, figure(loops))
+		if what != tally.Watching {
+			sum += n
+		}
+	}
+	t.sheet.add(t.system.Name, "idle: requests to the store a loop, "+role, amount(float64(sum)/loops))
+	t.sheet.add(t.system.Name, "idle: "+tally.Watching+" a loop, "+role, amount(float64(after[tally.Watching]-before[tally.Watching])/loops))
 }
 
 // part is one process that belongs to a system.
@@ -86,48 +129,6 @@ func (t *trial) parts() []part {
 		}
 	}
 	return parts
-}
-
-// requests is how many messages of each method clients have sent to the store,
-// as it counts them; watches, which are answered without being asked, aside.
-func (t *trial) requests(ctx context.Context) (map[string]float64, error) {
-	sums := map[string]float64{}
-	for _, endpoint := range t.lab.Store.Endpoints {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+endpoint+"/metrics", nil)
-		if err != nil {
-			return nil, err
-		}
-		answer, err := http.DefaultClient.Do(r)
-		if err == nil {
-			err = received(answer.Body, sums)
-			answer.Body.Close()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("bench: the store's metrics: %w", err)
-		}
-	}
-	return sums, nil
-}
-
-// received adds up the counters of messages by method.
-func received(metrics io.Reader, sums map[string]float64) error {
-	lines := bufio.NewScanner(metrics)
-	for lines.Scan() {
-		labels, ok := strings.CutPrefix(lines.Text(), "grpc_server_msg_received_total{")
-		if !ok {
-			continue
-		}
-		_, method, _ := strings.Cut(labels, `grpc_method="`)
-		method, _, _ = strings.Cut(method, `"`)
-		n, err := strconv.ParseFloat(labels[strings.LastIndexByte(labels, ' ')+1:], 64)
-		if err != nil {
-			return err
-		}
-		if method != "Watch" {
-			sums[method] += n
-		}
-	}
-	return lines.Err()
 }
 
 // cpuTime is what a process has used, with all its threads (proc(5), stat).

@@ -41,11 +41,12 @@ func (o Options) trial(ctx context.Context, s *sheet, system system, round int) 
 	}
 	fmt.Fprintf(o.Out, "round %d of %d, %s\n", round, o.Rounds, system.Name)
 	s.add(system.Name, loadRow, amount(load))
-	l, err := o.newLab(system)
+	l, counted, err := o.newLab(system)
 	if err != nil {
 		return err
 	}
-	t := &trial{lab: l, system: system, sheet: s}
+	defer counted.close()
+	t := &trial{lab: l, tallies: counted, system: system, sheet: s}
 	defer func() {
 		kept := o.keepLogs(l, fmt.Sprintf("%s-%d", directoryName(system.Name), round))
 		err = errors.Join(err, kept, l.Close())

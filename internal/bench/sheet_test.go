@@ -3,9 +3,12 @@ package bench
 import (
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/regent-ha/regent/internal/tally"
 )
 
 func TestSheet(t *testing.T) {
@@ -41,14 +44,21 @@ func TestParseSettings(t *testing.T) {
 	}
 }
 
-func TestReceived(t *testing.T) {
-	sums := map[string]float64{}
-	err := received(strings.NewReader(`# HELP x
-grpc_server_msg_received_total{grpc_method="Range",grpc_service="etcdserverpb.KV",grpc_type="unary"} 12
-grpc_server_msg_received_total{grpc_method="Watch",grpc_service="etcdserverpb.Watch",grpc_type="bidi_stream"} 3
-grpc_server_msg_sent_total{grpc_method="Range",grpc_service="etcdserverpb.KV",grpc_type="unary"} 7
-`), sums)
-	if err != nil || len(sums) != 1 || sums["Range"] != 12 {
-		t.Errorf("%v, %v", sums, err)
+func TestRequestsAreCountedByNode(t *testing.T) {
+	var out strings.Builder
+	s := &sheet{out: &out}
+	tr := &trial{system: system{Name: "x"}, sheet: s}
+	tr.addRequests("replica", map[string]int{"Put": 3, "Range": 2}, map[string]int{"Put": 3, "Range": 12, "Txn": 10, tally.Watching: 5}, 10)
+	for name, want := range map[string]float64{
+		"idle: requests to the store a loop, replica":  2,
+		"idle: " + tally.Watching + " a loop, replica": 0.5,
+	} {
+		i := slices.IndexFunc(s.rows, func(r row) bool { return r.name == name })
+		if i < 0 || s.rows[i].samples["x"][0] != want {
+			t.Errorf("%s: want %v in\n%s", name, want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "Put") {
+		t.Errorf("what wasn't sent is told:\n%s", out.String())
 	}
 }

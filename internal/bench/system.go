@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,18 +34,30 @@ func (o Options) systems() []system {
 	return all
 }
 
-// newLab makes a cluster of the system that doesn't run yet.
-func (o Options) newLab(s system) (*lab.Lab, error) {
-	return lab.New(lab.Options{
+// newLab makes a cluster of the system that doesn't run yet. Its nodes come to the
+// store over the tallies, which are to be closed after it.
+func (o Options) newLab(s system) (*lab.Lab, tallies, error) {
+	counted := tallies{}
+	var failed error
+	l, err := lab.New(lab.Options{
 		Regent: o.Regent, Agent: s.agent, Store: lab.Etcd(o.Etcd), PostgresBin: o.PostgresBin,
 		TTL: s.Settings.TTL, LoopWait: s.Settings.LoopWait, RetryTimeout: s.Settings.RetryTimeout,
 		Output: os.Stderr,
-		Node: func(_ string, config map[string]any) {
+		Node: func(name string, config map[string]any) {
+			failed = errors.Join(failed, counted.divert(name, config))
 			if o.Debug {
 				config["log"] = map[string]any{"level": "DEBUG"}
 			}
 		},
 	})
+	if err == nil && failed != nil {
+		err = errors.Join(failed, l.Close())
+	}
+	if err != nil {
+		counted.close()
+		return nil, nil, err
+	}
+	return l, counted, nil
 }
 
 // keepLogs copies what agents and servers logged to where it stays.

@@ -25,11 +25,12 @@ const settling = 2 * time.Second
 
 // trial is one system under measurement, in one round.
 type trial struct {
-	lab    *lab.Lab
-	system system
-	leader *lab.Node // as of the last look
-	client *lab.Writer
-	sheet  *sheet
+	lab     *lab.Lab
+	tallies tallies
+	system  system
+	leader  *lab.Node // as of the last look
+	client  *lab.Writer
+	sheet   *sheet
 }
 
 // measureStart brings the cluster up from nothing.

@@ -58,7 +58,8 @@ var mayImport = map[string][]string{
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
 	"internal/demo":      {"clock", "internal/lab", "golang.org/x/sys/unix"},
 	"internal/e2e":       {"clock", "dcs", "internal/lab", "postgres"},
-	"internal/bench":     {"clock", "dcs", "internal/lab", "github.com/jackc/pgx/v5"},
+	"internal/tally":     {"golang.org/x/net/http2", "golang.org/x/net/http2/hpack"},
+	"internal/bench":     {"clock", "dcs", "internal/lab", "internal/tally", "github.com/jackc/pgx/v5"},
 	"internal/bench/cmd": {"internal/bench", "internal/lab"},
 	"internal/repotest":  {},
 
