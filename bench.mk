@@ -1,4 +1,4 @@
-# The benchmark: docs/benchmark.md.
+# The benchmark: docs/benchmark.md. Many clusters on one etcd: docs/backends/load.md.
 #
 #   N=5                     how often each event is measured
 #   SETTINGS=5/1/1,20/1/3   ttl/loop_wait/retry_timeout; each is a system of its own
@@ -15,3 +15,11 @@ bench: ## gaps of clients, costs of idle agents, health checks
 	$(GO) build -trimpath -o "$$dir/regent" ./cmd/regent && \
 	$(GO) build -trimpath -o "$$dir/bench" ./internal/bench/cmd && \
 	"$$dir/bench" -regent "$$dir/regent" -n $(N) -settings "$(SETTINGS)" $(if $(PEER),-peer $(PEER)) $(if $(FLOOR),-floor) $(ARGS)
+
+# CLUSTERS=1000, and ARGS='-for 5m -loop-wait 10s' or anything else that -h tells.
+CLUSTERS ?= 1000
+
+.PHONY: thousand
+thousand: ## a thousand clusters' renewals, touches and watches on one etcd
+	@scripts/deps test
+	$(GO) run ./internal/load/cmd -clusters $(CLUSTERS) -writes $(ARGS)

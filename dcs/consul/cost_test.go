@@ -2,8 +2,7 @@ package consul_test
 
 import (
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -53,7 +52,7 @@ func TestCostOfAnIdleCycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	pass := httputil.NewSingleHostReverseProxy(target)
-	pass.ErrorLog = log.New(io.Discard, "", 0) // of the watch that ends with the test
+	pass.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of the watch that ends with the test
 	count := &counter{pass: pass}
 	link := httptest.NewServer(count)
 	t.Cleanup(link.Close)

@@ -61,6 +61,8 @@ var mayImport = map[string][]string{
 	"internal/tally":     {"golang.org/x/net/http2", "golang.org/x/net/http2/hpack"},
 	"internal/bench":     {"clock", "dcs", "internal/lab", "internal/tally", "github.com/jackc/pgx/v5"},
 	"internal/bench/cmd": {"internal/bench", "internal/lab"},
+	"internal/load":     {"clock", "dcs", "dcs/etcd", "internal/ports"},
+	"internal/load/cmd":  {"internal/load"},
 	"internal/repotest":  {},
 
 	// An example shows what one needs for it.

@@ -72,7 +72,7 @@ func TestRequestsToEtcd(t *testing.T) {
 	if err := d.Touch(ctx, dcs.Member{State: "running"}); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"Txn": 3, "Range": 4, "LeaseGrant": 1, "Put": 1}
+	want := map[string]int{"Txn": 3, "Range": 3, "LeaseGrant": 1, "Put": 1}
 	wantCounts(t, link, want)
 	watching, end := context.WithCancel(ctx)
 	hints := d.Watch(watching)
