@@ -28,6 +28,11 @@
 // being carried out twice does no harm. A connection over which nothing gets
 // through is given up after two seconds.
 //
+// The cluster ID and the raft term of every answer are looked at. What another
+// cluster answers, or a server that is behind a term that was seen, is no answer,
+// and the next server is asked. That ends with the handle: after a store was made
+// anew or restored from a backup its members must be started again.
+//
 // With a user name the first request logs in, and again whenever the server has
 // forgotten the token. A user name counts before the name in a client certificate.
 //

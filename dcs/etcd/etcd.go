@@ -96,7 +96,7 @@ func (d *DCS) Close() error {
 }
 
 // failed says what was attempted.
-func failed(verb string, err error) error { return fmt.Errorf("dcs/etcd: %s: %w", verb, err) }
+func failed(verb string, err error) error { return fmt.Errorf("dcs/etcd: %s: %w", verb, plain{err}) }
 
 // needName refuses what only members may do.
 func (d *DCS) needName(verb string) error {

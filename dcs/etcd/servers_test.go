@@ -52,10 +52,14 @@ func (w *told) Write(p []byte) (int, error) {
 	return w.text.Write(p)
 }
 
-func (w *told) last() string {
+func (w *told) all() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(w.text.String()), "\n")
+	return w.text.String()
+}
+
+func (w *told) last() string {
+	lines := strings.Split(strings.TrimSpace(w.all()), "\n")
 	return lines[len(lines)-1]
 }
 

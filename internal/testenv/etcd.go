@@ -43,6 +43,8 @@ type EtcdCluster struct {
 	Certificates string
 	// Username and Password of a client; empty without EtcdOptions.Password.
 	Username, Password string
+
+	ca *authority
 }
 
 // EtcdMember is one server of it.
@@ -51,6 +53,7 @@ type EtcdMember struct {
 
 	tb    testing.TB
 	args  []string
+	data  string
 	log   string
 	child *child
 }
@@ -68,9 +71,9 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	var certificates []string
 	if o.TLS {
 		scheme = "https"
-		ca := newAuthority(tb, dir)
-		c.TLS, c.Certificates = ca.clientConfig(tb), dir
-		certificates = ca.serverArgs(tb)
+		c.ca = newAuthority(tb, dir)
+		c.TLS, c.Certificates = c.ca.clientConfig(tb), dir
+		certificates = c.ca.serverArgs(tb)
 	}
 	c.plan(tb, program, scheme, dir, o, certificates)
 	for _, m := range c.Members {
@@ -91,14 +94,15 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 	}
 	var peers, initial []string
 	for i := range max(o.Members, 1) {
-		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))})
+		data := filepath.Join(dir, fmt.Sprintf("m%d", i))
+		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), data: data, log: data + ".log"})
 		peers = append(peers, "http://"+Addr(tb))
 		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	for i, m := range c.Members {
 		client := scheme + "://" + m.Addr
 		m.args = append([]string{
-			program, "--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(dir, fmt.Sprintf("m%d", i)),
+			program, "--name", fmt.Sprintf("m%d", i), "--data-dir", m.data,
 			"--listen-client-urls", client, "--advertise-client-urls", client,
 			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
 			"--initial-cluster", strings.Join(initial, ","), "--initial-cluster-token", dir,
@@ -142,10 +146,14 @@ func (c *EtcdCluster) Client(tb testing.TB, endpoints ...string) *clientv3.Clien
 	if len(endpoints) == 0 {
 		endpoints = c.Endpoints()
 	}
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: c.TLS, Username: c.Username, Password: c.Password, Logger: zap.NewNop(),
-		DialTimeout: 20 * time.Second, DialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0)},
-	})
+	return c.client(tb, clientv3.Config{Endpoints: endpoints, Username: c.Username, Password: c.Password})
+}
+
+func (c *EtcdCluster) client(tb testing.TB, o clientv3.Config) *clientv3.Client {
+	tb.Helper()
+	o.TLS, o.Logger = c.TLS, zap.NewNop()
+	o.DialTimeout, o.DialOptions = 20*time.Second, []grpc.DialOption{grpc.WithIdleTimeout(0)}
+	client, err := clientv3.New(o)
 	if err != nil {
 		tb.Fatalf("testenv: connect to etcd: %v", err)
 	}
