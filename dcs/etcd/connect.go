@@ -82,7 +82,7 @@ func (d *DCS) attempt(ctx context.Context, r request) (err error) {
 func (d *DCS) boundedly(ctx context.Context, r request) error {
 	if len(d.client.Endpoints()) > 1 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.options.AttemptTimeout)
+		ctx, cancel = context.WithTimeout(ctx, d.attemptTimeout())
 		defer cancel()
 	}
 	return d.once(ctx, r)

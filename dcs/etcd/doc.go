@@ -24,7 +24,7 @@
 //
 // Open doesn't touch the network. A call waits for a server as long as its
 // context lives. With several endpoints a request that isn't answered within a
-// tenth of the TTL is sent again to the next one; every request is made so that
+// twentieth of the TTL is sent again to the next one; every request is made so that
 // being carried out twice does no harm. A connection over which nothing gets
 // through is given up after two seconds.
 //

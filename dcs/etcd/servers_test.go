@@ -187,7 +187,7 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 
 // wantHeldToItsEnd looks at the key until shortly before the end of its lease.
 func wantHeldToItsEnd(t *testing.T, raw *clientv3.Client, key string, l dcs.Lease) {
-	now := clock.System().Now
+	now := systemNow
 	for now().Before(l.End().Add(-l.For / 20)) {
 		answer, err := raw.Get(patient(t), key)
 		if err != nil {
@@ -201,6 +201,8 @@ func wantHeldToItsEnd(t *testing.T, raw *clientv3.Client, key string, l dcs.Leas
 		sleepUntil(now().Add(100 * time.Millisecond))
 	}
 }
+
+func systemNow() clock.Instant { return clock.System().Now() }
 
 func sleepUntil(at clock.Instant) {
 	timer := clock.System().NewTimer(at)
