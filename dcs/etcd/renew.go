@@ -13,7 +13,7 @@ import (
 
 // UpdateLeader implements dcs.DCS.
 func (d *DCS) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) (dcs.Lease, error) {
-	const verb = "renew the leader key"
+	verb := "renew the leader key" + alsoWriting(docs)
 	if err := d.needName(verb); err != nil {
 		return dcs.Lease{}, err
 	}
