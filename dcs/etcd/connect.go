@@ -60,6 +60,9 @@ func (d *DCS) attempt(ctx context.Context, r request) (err error) {
 	ctx = context.WithValue(ctx, obstacleKey{}, &obstacle)
 	defer func() {
 		if err != nil && ctx.Err() != nil && obstacle != "" {
+			if _, known := noConnection(err); known {
+				err = context.Cause(ctx)
+			}
 			err = fmt.Errorf("%s: %w", obstacle, err)
 		}
 	}()

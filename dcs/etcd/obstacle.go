@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -31,9 +32,15 @@ func (o obstacles) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc
 
 func (o obstacles) note(ctx context.Context, err error) {
 	place, wanted := ctx.Value(obstacleKey{}).(*string)
-	if _, why, known := strings.Cut(status.Convert(err).Message(), "latest balancer error: "); known && wanted {
+	if why, known := noConnection(err); known && wanted {
 		*place = o.inWords(why)
 	}
+}
+
+// noConnection is what gRPC says when the time ended before there was one.
+func noConnection(err error) (why string, ok bool) {
+	_, why, ok = strings.Cut(status.Convert(err).Message(), "latest balancer error: ")
+	return why, ok
 }
 
 // inWords says why there is no connection, given what gRPC says. Names and ports
@@ -49,12 +56,18 @@ func (o obstacles) inWords(why string) string {
 	if _, reason, ok := strings.Cut(why, "remote error: tls: "); ok {
 		return "the server ended TLS: " + reason
 	}
+	says := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(why, w) })
+	}
+	begun := says("error reading server preface", "failed to write client preface", "write tcp", "read tcp")
 	switch {
-	case strings.Contains(why, "authentication handshake failed"):
+	case says("deadline exceeded", "i/o timeout", "timed out", "use of closed network connection"): // the last one by us
+		return "the server is silent"
+	case says("authentication handshake failed"):
 		return "no TLS is spoken there (is it http, or another port?): " + last
-	case strings.Contains(why, "error reading server preface") && o.tls:
+	case begun && o.tls:
 		return "the server ended the connection once TLS stood (does it refuse our certificate, or want one?): " + last
-	case strings.Contains(why, "error reading server preface"):
+	case begun:
 		return "no etcd answers there without TLS (is it https, or another port?): " + last
 	}
 	return last
@@ -72,6 +85,7 @@ func (p plain) Error() string {
 			text = before + message
 			continue
 		}
+		text, _, _ = strings.Cut(text, "\n") // after it comes what a web server said
 		return text
 	}
 }
