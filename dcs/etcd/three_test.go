@@ -16,7 +16,7 @@ import (
 // a link is to all of them, and a majority stands still or is restarted.
 func TestFaultsOfThree(t *testing.T) {
 	t.Parallel()
-	dcstest.RunFaults(t, dcstest.Harness{Start: startThree, MinTTL: 2 * time.Second, Late: time.Second, Largest: 1 << 20})
+	dcstest.RunFaults(t, harness(startThree))
 }
 
 func startThree(tb testing.TB) dcstest.Store {
