@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/regent-ha/regent/clock"
@@ -110,26 +108,5 @@ func TestOpenDCSRefuses(t *testing.T) {
 		if _, err := OpenDCS(t.Context(), c, "one", nil, nil); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
-	}
-}
-
-func TestServersInDNS(t *testing.T) {
-	asked := []string{}
-	lookup := func(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
-		asked = append(asked, "_"+service+"._"+proto+"."+name)
-		if service == "etcd-client-ssl-blue" {
-			return "", []*net.SRV{{Target: "e1.example.com.", Port: 2379}, {Target: "e2.example.com.", Port: 2380}}, nil
-		}
-		return "", nil, &net.DNSError{Err: "no such host", Name: service, IsNotFound: true}
-	}
-	got, err := Etcd3{SRV: "example.com", SRVSuffix: "blue"}.lookUp(t.Context(), lookup)
-	if diff := cmp.Diff([]string{"https://e1.example.com:2379", "https://e2.example.com:2380"}, got); err != nil || diff != "" {
-		t.Errorf("%v %s", err, diff)
-	}
-	if diff := cmp.Diff([]string{"_etcd-client-ssl-blue._tcp.example.com", "_etcd-client-blue._tcp.example.com"}, asked); diff != "" {
-		t.Error(diff)
-	}
-	if _, err := (Etcd3{SRV: "example.com"}).lookUp(t.Context(), lookup); err == nil || !strings.HasPrefix(err.Error(), "no server found for example.com: ") {
-		t.Error(err)
 	}
 }

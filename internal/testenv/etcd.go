@@ -47,7 +47,8 @@ type EtcdCluster struct {
 
 // EtcdMember is one server of it.
 type EtcdMember struct {
-	Addr string // host:port for clients
+	Addr     string // host:port for clients
+	PeerAddr string // host:port for the other servers
 
 	tb    testing.TB
 	args  []string
@@ -93,8 +94,8 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 	var peers, initial []string
 	for i := range max(o.Members, 1) {
 		data := filepath.Join(dir, fmt.Sprintf("m%d", i))
-		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), data: data, log: data + ".log"})
-		peers = append(peers, "http://"+Addr(tb))
+		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), PeerAddr: Addr(tb), data: data, log: data + ".log"})
+		peers = append(peers, "http://"+c.Members[i].PeerAddr)
 		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	for i, m := range c.Members {
