@@ -93,6 +93,32 @@ func TestStoreSetting(t *testing.T) {
 	}
 }
 
+// Files that don't go together are refused before anybody is asked.
+func TestOpenDCSRefusesCertificates(t *testing.T) {
+	dir := testenv.Etcd(t, testenv.EtcdOptions{TLS: true}).Certificates
+	for name, c := range map[string]struct{ cacert, cert, key, want string }{
+		"a key that doesn't fit":  {"ca.crt", "client.crt", "server.key", "config: etcd3.cert, key: tls: private key does not match public key"},
+		"a key for a certificate": {"ca.crt", "client.key", "client.key", "config: etcd3.cert, key: tls: "},
+		"no key in the file":      {"ca.crt", "client.crt", "", "config: etcd3.cert, key: tls: "},
+		"a key for a CA":          {"client.key", "client.crt", "client.key", "config: etcd3.cacert: " + filepath.Join(dir, "client.key") + " holds no certificate in PEM"},
+	} {
+		text := "etcd3: {host: null, hosts: 'localhost:1', protocol: https"
+		for key, file := range map[string]string{"cacert": c.cacert, "cert": c.cert, "key": c.key} {
+			if file != "" {
+				text += ", " + key + ": " + filepath.Join(dir, file)
+			}
+		}
+		loaded, _, err := loadText(t, text+"}\n")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := OpenDCS(t.Context(), loaded, "one", nil, nil); err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+	}
+}
+
 func TestOpenDCSRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"etcd3: null\nraft: {self_addr: 'a:1'}":                        "config: store raft isn't supported; supported: consul, etcd3, kubernetes",
