@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	"internal/tcpproxy": {},
 	"internal/ports":    {},
 	"internal/testenv": {"internal/ports", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
-		"github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
+		"github.com/go-zookeeper/zk", "github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
 	"internal/lab": {"internal/ports", "clock", "dcs", "dcs/etcd", "internal/tcpproxy",
 		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
@@ -73,7 +73,7 @@ var mayImport = map[string][]string{
 // package and the packages below it may.
 var testsMayImport = []string{
 	"clock", "dcs/dcstest", "dcs/memory", "postgres/postgrestest", "ha/hatest", "internal/testenv", "internal/lab", "internal/tcpproxy",
-	"github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
+	"github.com/go-zookeeper/zk", "github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
 }
 
 func TestImports(t *testing.T) {
