@@ -26,7 +26,8 @@ var mayImport = map[string][]string{
 	"dcs/etcd": {"clock", "dcs", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/", "google.golang.org/grpc", "google.golang.org/grpc/",
 		"go.uber.org/zap"},
 
-	"dcs/consul": {"clock", "dcs", "github.com/hashicorp/consul/api"},
+	"dcs/consul":    {"clock", "dcs", "github.com/hashicorp/consul/api"},
+	"dcs/zookeeper": {"clock", "dcs"},
 
 	"ha": {"clock", "dcs", "fence", "internal/value", "postgres"},
 
