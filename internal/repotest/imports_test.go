@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 
 	"rest": {"clock", "dcs", "ha", "internal/jsontext", "internal/value", "postgres",
 		"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
-	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
+	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "dcs/zookeeper", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
 		"github.com/knadh/koanf/", "go.yaml.in/yaml/v3"},
 
 	// Programs wire.
