@@ -44,13 +44,14 @@ func newSuite(t *testing.T, h Harness) *suite {
 	if h.Clock == nil {
 		h.Clock = clock.System()
 	}
-	if h.Granted == nil {
-		h.Granted = func(ttl time.Duration) time.Duration { return ttl }
-	}
 	if h.Names == nil {
 		h.Names = []string{"a", "a b", "node-0.example.org", "ü", "a/b", "%2F", "members"}
 	}
-	return &suite{Harness: h, shared: h.Start(t)}
+	s := &suite{Harness: h, shared: h.Start(t)}
+	any := s.shared.Open(t, Options{Path: dcs.Path{Scope: "any"}, TTL: long})
+	t.Cleanup(func() { any.Close() })
+	s.lasts = any.LeaseFor
+	return s
 }
 
 // faults are the groups that break what the store has.
@@ -78,6 +79,7 @@ func run(t *testing.T, groups map[string]func(*testing.T)) {
 type suite struct {
 	Harness
 	shared   Store
+	lasts    func(ttl time.Duration) time.Duration // LeaseFor
 	clusters atomic.Int64
 }
 

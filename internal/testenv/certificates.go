@@ -78,21 +78,24 @@ func (a *authority) serverArgs(tb testing.TB) []string {
 	return []string{"--cert-file", cert, "--key-file", key, "--client-cert-auth", "--trusted-ca-file", filepath.Join(a.dir, "ca.crt")}
 }
 
-// clientConfig trusts the CA and shows a certificate of it.
-func (a *authority) clientConfig(tb testing.TB) *tls.Config {
+// clientConfig trusts the CA and shows a certificate of it. For etcd it has no
+// common name: its authentication would take that for a user. Java takes no
+// certificate without one.
+func (a *authority) clientConfig(tb testing.TB, commonName string) *tls.Config {
 	tb.Helper()
-	pair := a.client(tb, "client", time.Time{})
+	pair := a.client(tb, "client", commonName, time.Time{})
 	roots := x509.NewCertPool()
 	roots.AddCert(a.cert)
 	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }
 
-// client issues a certificate without a common name: etcd's authentication would
-// take it for a user. It is good until then; the zero time: for the test.
-func (a *authority) client(tb testing.TB, name string, until time.Time) tls.Certificate {
+// client issues a certificate for a client, good until then; the zero time: for
+// the test.
+func (a *authority) client(tb testing.TB, name, commonName string, until time.Time) tls.Certificate {
 	tb.Helper()
 	cert, key := a.issue(tb, name, &x509.Certificate{
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, NotAfter: until,
+		Subject: pkix.Name{CommonName: commonName}, NotAfter: until,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {

@@ -71,7 +71,7 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	if o.TLS {
 		scheme = "https"
 		c.ca = newAuthority(tb, dir)
-		c.TLS, c.Certificates = c.ca.clientConfig(tb), dir
+		c.TLS, c.Certificates = c.ca.clientConfig(tb, ""), dir
 		certificates = c.ca.serverArgs(tb)
 	}
 	c.plan(tb, program, scheme, dir, o, certificates)

@@ -14,7 +14,7 @@ import (
 // good until then. Its files are NAME.crt and NAME.key in Certificates.
 func (c *EtcdCluster) ClientCertificate(tb testing.TB, name string, until time.Time) tls.Certificate {
 	tb.Helper()
-	return c.ca.client(tb, name, until)
+	return c.ca.client(tb, name, "", until)
 }
 
 // Permission is what a role may do with the keys that begin with Prefix.
