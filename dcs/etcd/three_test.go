@@ -43,9 +43,8 @@ func startThree(tb testing.TB) dcstest.Store {
 func TestRequestIsEnoughForTheNextServer(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
-	d := closing(t, server, etcd.Options{Name: "a"})
-	d.SetTTL(2 * shortTTL)
-	timing := dcs.Timing{TTL: 2 * shortTTL, LoopWait: time.Second, RetryTimeout: 3 * time.Second}
+	timing := dcs.Timing{TTL: 30 * time.Second, LoopWait: 10 * time.Second, RetryTimeout: 10 * time.Second}
+	d := closing(t, server, etcd.Options{Name: "a", TTL: timing.TTL})
 	l, leader := life(t, d), leaderOf(t, server)
 	for _, m := range server.Members {
 		if m == leader {
@@ -55,7 +54,7 @@ func TestRequestIsEnoughForTheNextServer(t *testing.T) {
 		for range 6 { // more than servers, so that each is asked
 			var err error
 			if l, err = d.UpdateLeader(within(t, timing.RequestTimeout()), l); err != nil {
-				t.Errorf("renew with one of three servers frozen: %v", err)
+				t.Fatalf("renew with one of three servers frozen: %v", err)
 			}
 		}
 		m.Thaw()
