@@ -12,6 +12,7 @@ import (
 
 	"github.com/coreos/go-semver/semver"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 	"go.etcd.io/etcd/api/v3/version"
 	"go.etcd.io/etcd/server/v3/storage/schema"
 )
@@ -141,7 +142,7 @@ func usable(db string) error {
 	}
 	opened, err := bbolt.Open(db, 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
 	switch {
-	case errors.Is(err, bbolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%s is in use: another process serves this data directory", db)
 	case err != nil:
 		return fmt.Errorf("%s can't be opened: %w", db, err)
