@@ -55,6 +55,9 @@ func (c *copied) close() {
 }
 
 func extract(dir string, from io.Reader) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
 	for archive := tar.NewReader(from); ; {
 		h, err := archive.Next()
 		if err == io.EOF {

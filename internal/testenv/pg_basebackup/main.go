@@ -1,14 +1,15 @@
 // Command pg_basebackup stands in, in tests, for PostgreSQL's program of that name
 // where only an older one is installed, which doesn't take newer servers. It
-// knows the options that package postgres uses, and servers from 15 on. Unlike
-// the real one it has the server send the WAL at the backup's end (--wal-method
-// =fetch), and doesn't wait for the disk.
+// knows the options that package postgres and most of its tests use, and servers
+// from 15 on. Unlike the real one it has the server send the WAL at the backup's
+// end (--wal-method=fetch), and doesn't wait for the disk.
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -25,13 +26,19 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("pg_basebackup", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
 	dir := f.String("pgdata", "", "the folder to make the copy in")
+	f.StringVar(dir, "D", "", "")
 	conninfo := f.String("dbname", "", "the server")
+	f.StringVar(conninfo, "d", "", "")
 	checkpoint := f.String("checkpoint", "spread", "fast or spread")
-	f.String("wal-method", "stream", "")
-	f.String("slot", "", "keeps the WAL already")
-	f.Bool("progress", false, "")
-	f.Bool("no-password", true, "")
+	f.StringVar(checkpoint, "c", "spread", "")
+	for _, without := range []string{"wal-method", "X", "slot"} { // the slot keeps the WAL already
+		f.String(without, "", "")
+	}
+	for _, without := range []string{"progress", "no-password", "N"} {
+		f.Bool(without, false, "")
+	}
 	if err := f.Parse(args); err != nil {
 		return err
 	}
