@@ -20,7 +20,13 @@ func Run(t *testing.T, h Harness) {
 	if h.Clock == nil {
 		h.Clock = clock.System()
 	}
+	if h.Names == nil {
+		h.Names = []string{"a", "a b", "node-0.example.org", "ü", "a/b", "%2F", "members"}
+	}
 	s := &suite{Harness: h, shared: h.Start(t)}
+	any := s.shared.Open(t, Options{Path: dcs.Path{Scope: "any"}, TTL: long})
+	t.Cleanup(func() { any.Close() })
+	s.lasts = any.LeaseFor
 	groups := map[string]func(*testing.T){
 		"documents": s.documents, "values": s.values, "members": s.members, "observer": s.observer,
 		"acquire": s.acquire, "renew": s.renew, "release": s.release, "resume": s.resume,
@@ -44,6 +50,7 @@ func Run(t *testing.T, h Harness) {
 type suite struct {
 	Harness
 	shared   Store
+	lasts    func(ttl time.Duration) time.Duration // LeaseFor
 	clusters atomic.Int64
 }
 
@@ -216,7 +223,8 @@ func (c *cluster) eventually(what string, check func() error) {
 	}
 }
 
-// waitUnlocked waits for the leader key to end by itself.
+// waitUnlocked waits for the leader key to end by itself, and until it can be had
+// again.
 func (c *cluster) waitUnlocked(d dcs.DCS) {
 	c.Helper()
 	c.eventually("the leader key to end", func() error {
@@ -225,6 +233,15 @@ func (c *cluster) waitUnlocked(d dcs.DCS) {
 		}
 		return nil
 	})
+	c.sleepUntil(c.now().Add(c.suite.Delay))
+}
+
+// waitVanished waits until a member's entry has ended by itself, where it does.
+func (c *cluster) waitVanished(d dcs.DCS, name string) {
+	c.Helper()
+	if !c.suite.EntriesStay {
+		c.waitMember(d, name, false)
+	}
 }
 
 // waitMember waits until a member's entry is there, or not.
