@@ -34,7 +34,9 @@ type scene struct {
 func newLab(t *testing.T, o lab.Options) *scene {
 	t.Helper()
 	o.Regent = os.Getenv(daemonVar)
-	o.PostgresBin = testenv.PostgresBin(t)
+	if o.PostgresBin == "" {
+		o.PostgresBin = testenv.PostgresBin(t)
+	}
 	etcd, err := exec.LookPath("etcd")
 	if err != nil {
 		t.Fatal("no etcd found: apt-get install etcd-server")

@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"internal/ports":    {},
 	"internal/testenv": {"internal/ports", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/go-zookeeper/zk", "github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
+	"internal/testenv/pg_basebackup": {"github.com/jackc/pgx/v5/"},
 	"internal/lab": {"internal/ports", "clock", "dcs", "dcs/etcd", "internal/tcpproxy",
 		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
