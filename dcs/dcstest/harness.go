@@ -20,6 +20,11 @@ type Harness struct {
 	Late time.Duration
 	// Largest is the size of a value that the store must take, in bytes.
 	Largest int
+	// Names are member names that the store must take; nil: all sorts.
+	Names []string
+	// ClaimsDocuments: who acquires the leader key writes the documents that only
+	// the leader may write again, which gives them new versions.
+	ClaimsDocuments bool
 	// Clock is what handles count leases on; nil: the machine's.
 	Clock clock.Clock
 }

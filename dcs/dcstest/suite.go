@@ -20,6 +20,9 @@ func Run(t *testing.T, h Harness) {
 	if h.Clock == nil {
 		h.Clock = clock.System()
 	}
+	if h.Names == nil {
+		h.Names = []string{"a", "a b", "node-0.example.org", "ü", "a/b", "%2F", "members"}
+	}
 	s := &suite{Harness: h, shared: h.Start(t)}
 	groups := map[string]func(*testing.T){
 		"documents": s.documents, "values": s.values, "members": s.members, "observer": s.observer,

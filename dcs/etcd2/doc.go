@@ -1,0 +1,2 @@
+// Package etcd2 keeps clusters in etcd.
+package etcd2
