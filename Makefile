@@ -20,6 +20,7 @@ tour: ## the demonstration, as the README has it
 
 deps:
 	@scripts/deps test
+	@scripts/servers
 
 # Packages whose tests are whole clusters: under the race detector they would
 # take most of the time; what they run is tested under it package by package.

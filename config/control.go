@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -42,10 +43,8 @@ func LoadControl(path string, env []string, storeURL string) (*Config, []Warning
 	return c, warnings, err
 }
 
-// storePorts are the stores that are usually found at a port.
-var storePorts = map[string]string{"2181": "zookeeper", "8181": "exhibitor", "8500": "consul"}
-
-// replaceStore makes storeURL the one store of a configuration.
+// replaceStore makes storeURL the one store of a configuration. Without a scheme
+// the port tells which store it is, as it does for Patroni; etcd is etcd3.
 func replaceStore(values map[string]any, storeURL string) error {
 	text := storeURL
 	if !strings.Contains(text, "://") {
@@ -55,24 +54,26 @@ func replaceStore(values map[string]any, storeURL string) error {
 	if err != nil || u.Hostname() == "" {
 		return fmt.Errorf("the URL of the store is %q: allowed is etcd3://host:port/namespace", hidePassword(storeURL))
 	}
-	kind := u.Scheme
-	if kind == "" {
-		kind = storePorts[u.Port()]
+	kind, port := u.Scheme, u.Port()
+	for _, known := range storeKinds {
+		if kind == "" && port != etcdPort && port != "" && known.port == port {
+			kind = known.kind
+		}
 	}
 	if kind == "" || kind == "etcd" {
 		kind = "etcd3"
 	}
-	if kind != "etcd3" {
+	i := slices.IndexFunc(storeKinds, func(known storeKind) bool { return known.kind == kind && known.host != "" })
+	if i < 0 {
 		return fmt.Errorf("the URL of the store is %q: %w", hidePassword(storeURL), Store{Kind: kind}.unsupported())
 	}
-	for _, known := range storeKeys {
+	for _, known := range storeKinds {
 		delete(values, known.kind)
 	}
-	port := u.Port()
 	if port == "" {
-		port = etcdPort
+		port = storeKinds[i].port
 	}
-	values[kind] = map[string]any{"host": net.JoinHostPort(u.Hostname(), port)}
+	values[kind] = map[string]any{storeKinds[i].host: net.JoinHostPort(u.Hostname(), port)}
 	if namespace := strings.Trim(u.Path, "/"); namespace != "" {
 		values["namespace"] = namespace
 	}

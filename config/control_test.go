@@ -21,7 +21,7 @@ func TestLoadControl(t *testing.T) {
 	if c.Scope != "shop" || c.Namespace != "db" || !c.Ctl.Insecure || c.Ctl.Auth.Username != "u" || c.RESTAPI.CAFile != "ca.pem" {
 		t.Errorf("%+v", c)
 	}
-	if got := strings.Join(c.Store.Etcd3.Endpoints, " "); c.Store.Kind != "etcd3" || got != "http://db.example:2379" {
+	if got := strings.Join(etcd3(c).Endpoints, " "); c.Store.Kind != "etcd3" || got != "http://db.example:2379" {
 		t.Errorf("%s %s", c.Store.Kind, got)
 	}
 }
@@ -32,8 +32,9 @@ func TestLoadControlByURL(t *testing.T) {
 		"etcd://10.0.0.1":           "http://10.0.0.1:2379 service",
 		"10.0.0.1:4001/a/b/":        "http://10.0.0.1:4001 a/b",
 		"[::1]:2379":                "http://[::1]:2379 service",
-		"10.0.0.1:8500":             "store consul isn't supported yet",
-		"zookeeper://10.0.0.1:2181": "store zookeeper isn't supported yet",
+		"10.0.0.1:8500":             "http://10.0.0.1:8500 service",
+		"consul://10.0.0.1/db":      "http://10.0.0.1:8500 db",
+		"zookeeper://10.0.0.1:2181": "store zookeeper isn't supported",
 		"etcd3://":                  "allowed is etcd3://host:port/namespace",
 		":2379":                     "allowed is etcd3://host:port/namespace",
 	} {
@@ -43,18 +44,34 @@ func TestLoadControlByURL(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", given, err)
 			}
-		case c.Store.Etcd3.Endpoints[0]+" "+c.Namespace != want:
-			t.Errorf("%s: %v %s, want %s", given, c.Store.Etcd3.Endpoints, c.Namespace, want)
+		case servers(t, c)+" "+c.Namespace != want:
+			t.Errorf("%s: %+v %s, want %s", given, c.Store, c.Namespace, want)
 		}
 	}
 }
 
 func TestLoadControlNeedsAStore(t *testing.T) {
 	c, _, err := LoadControl("", []string{"PATRONI_ETCD3_HOSTS=a:2379,b:2379", "PATRONI_SCOPE=shop"}, "")
-	if err != nil || len(c.Store.Etcd3.Endpoints) != 2 || c.Scope != "shop" {
+	if err != nil || len(etcd3(c).Endpoints) != 2 || c.Scope != "shop" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if _, _, err := LoadControl("", nil, ""); err == nil || !strings.Contains(err.Error(), "etcd3: missing: no store is configured") {
 		t.Errorf("%v", err)
 	}
+}
+
+// servers are the servers of the store that was chosen.
+func servers(t *testing.T, c *Config) string {
+	t.Helper()
+	_, urls, err := c.Store.Section.servers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(urls, " ")
+}
+
+// etcd3 is what the section says if it is etcd3's.
+func etcd3(c *Config) Etcd3 {
+	section, _ := c.Store.Section.(Etcd3)
+	return section
 }

@@ -33,7 +33,7 @@ func (c *Config) fixed() []fixedKey {
 		{"restapi", c.RESTAPI},
 		{"ctl", c.Ctl},
 		{"the store", c.Store.Kind},
-		{"etcd3", c.Store.Etcd3},
+		{c.Store.Kind, c.Store.Section},
 		{"postgresql.listen", local["listen"]},
 		{"postgresql.connect_address", local["connect_address"]},
 		{"postgresql.proxy_address", c.ProxyAddress},

@@ -56,7 +56,7 @@ func TestEnvironmentAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"http://a:1", "http://b:2379"}, c.Store.Etcd3.Endpoints); diff != "" {
+	if diff := cmp.Diff([]string{"http://a:1", "http://b:2379"}, etcd3(c).Endpoints); diff != "" {
 		t.Error(diff)
 	}
 	if c.Bootstrap != nil {

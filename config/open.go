@@ -4,65 +4,47 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
-	"github.com/regent-ha/regent/dcs/etcd"
 	"github.com/regent-ha/regent/ha"
 )
 
-// OpenDCS opens the store that is configured, for the member of that name; an
-// empty one only observes. The TTL is what a new cluster would begin with: set
+// OpenDCS returns the handle of the member called name on the cluster, or an
+// observer's if name is empty. Its TTL is what a new cluster would begin with: set
 // it to the cluster's once that was read. The context bounds the look-up of
-// servers in DNS, nothing else is asked yet.
+// servers in DNS, nothing else is asked yet. It links the clients of all stores: a
+// program for one store imports that backend and calls its Open.
 func OpenDCS(ctx context.Context, c *Config, name string, clk clock.Clock, logger *slog.Logger) (dcs.DCS, error) {
-	if c.Store.Kind != "etcd3" {
+	if c.Store.Section == nil {
 		return nil, fmt.Errorf("config: %w", c.Store.unsupported())
 	}
-	e := c.Store.Etcd3
-	endpoints, err := e.servers(ctx, net.DefaultResolver.LookupSRV)
+	store, err := c.Store.Section.open(ctx, handle{
+		path: dcs.Path{Namespace: c.Namespace, Scope: c.Scope}, name: name, ttl: c.firstTTL(),
+		runDir: c.RunDir, clock: clk, logger: logger,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("config: %s: %w", c.Store.serversKey(), err)
+		return nil, fmt.Errorf("config: %w", err)
 	}
-	o := etcd.Options{
-		Endpoints: endpoints,
-		Username:  e.Username,
-		Password:  e.Password.Reveal(),
-		Path:      dcs.Path{Namespace: c.Namespace, Scope: c.Scope},
-		Name:      name,
-		TTL:       ha.DefaultSettings().TTL,
-		Clock:     clk,
-		Logger:    logger,
-	}
-	if !e.Proxies {
-		o.Discover = time.Minute
-	}
-	if slices.ContainsFunc(endpoints, isTLS) {
-		if o.TLS, err = clientTLS(e.CACert, e.Cert, e.Key); err != nil {
-			return nil, fmt.Errorf("config: etcd3.%w", err)
-		}
-	}
+	return store, nil
+}
+
+// firstTTL is what a new cluster would begin with.
+func (c *Config) firstTTL() time.Duration {
 	if c.Bootstrap != nil {
-		if s, _, err := ha.ParseSettings(c.Bootstrap.DCS, ha.ShortFloors()); err == nil {
-			o.TTL = s.TTL
+		if s, _, err := ha.ParseSettings(c.Bootstrap.DCS, Floors(c)); err == nil {
+			return s.TTL
 		}
 	}
-	return etcd.Open(o)
+	return ha.DefaultSettings().TTL
 }
 
 // StoreSetting names the setting that an error of the store is about: who logs
 // in, or where its servers are, and which those are.
 func (c *Config) StoreSetting(err error) string {
-	if etcd.IsLoginRefused(err) {
-		return c.Store.Kind + ".username, " + c.Store.Kind + ".password"
+	if c.Store.Section == nil {
+		return c.Store.Kind
 	}
-	where := c.Store.Etcd3.Endpoints
-	if srv := c.Store.Etcd3.SRV; srv != "" {
-		where = []string{srv}
-	}
-	return c.Store.serversKey() + ": " + strings.Join(where, ", ")
+	return c.Store.Section.setting(err)
 }

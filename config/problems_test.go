@@ -87,7 +87,7 @@ func TestDirectoryIsMerged(t *testing.T) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v, %v", err, warnings)
 	}
-	if diff := cmp.Diff([]string{"http://a:2379", "http://b:1"}, c.Store.Etcd3.Endpoints); diff != "" {
+	if diff := cmp.Diff([]string{"http://a:2379", "http://b:1"}, etcd3(c).Endpoints); diff != "" {
 		t.Error(diff)
 	}
 	if c.Scope != "other" || c.PostgreSQL.DataDir != "/elsewhere" || c.Name != "one" {

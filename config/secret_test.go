@@ -13,14 +13,14 @@ func TestSecretsDontShow(t *testing.T) {
 	c := load(t, "testdata/patroni.yml")
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	logger.Info("plain", "password", c.Store.Etcd3.Password, "etcd3", c.Store.Etcd3, "restapi", c.RESTAPI)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("text", "etcd3", c.Store.Etcd3, "restapi", c.RESTAPI)
+	logger.Info("plain", "password", etcd3(c).Password, "etcd3", etcd3(c), "restapi", c.RESTAPI)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("text", "etcd3", etcd3(c), "restapi", c.RESTAPI)
 	document, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed := fmt.Sprintf("%s %v %+v %#v %q %x %d", c.Store.Etcd3.Password, c.RESTAPI, c.Store, c.Store.Etcd3, c.Store.Etcd3.Password,
-		c.Store.Etcd3.Password, c.Store.Etcd3.Password)
+	printed := fmt.Sprintf("%s %v %+v %#v %q %x %d", etcd3(c).Password, c.RESTAPI, c.Store, etcd3(c), etcd3(c).Password,
+		etcd3(c).Password, etcd3(c).Password)
 	for what, text := range map[string]string{"log": log.String(), "JSON": string(document), "print": printed} {
 		for _, secret := range []string{"etcd secret", "0042", fmt.Sprintf("%x", "etcd secret")} {
 			if strings.Contains(text, secret) {
@@ -31,7 +31,7 @@ func TestSecretsDontShow(t *testing.T) {
 			t.Errorf("%s doesn't show that there is a secret: %s", what, text)
 		}
 	}
-	if c.Store.Etcd3.Password.Reveal() != "etcd secret" || Secret("").String() != "" {
+	if etcd3(c).Password.Reveal() != "etcd secret" || Secret("").String() != "" {
 		t.Error("a secret is lost or made up")
 	}
 }

@@ -1,47 +1,95 @@
 package config
 
 import (
+	"context"
 	"fmt"
-	"slices"
+	"log/slog"
 	"strings"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
 )
 
 // Store is the distributed configuration store that was chosen.
 type Store struct {
-	Kind  string // the section's name: "etcd3", "consul", ...
-	Etcd3 Etcd3  // where Kind is etcd3
+	Kind    string  // the section's name: "etcd3", "consul", ...
+	Section Section // what the section says; nil where the kind isn't supported
 }
 
-// storeKeys are the sections that name a store, each with its keys.
-var storeKeys = []struct{ kind, keys string }{
-	{"consul", "host url port scheme token verify cacert cert key dc consistency checks register_service service_tags service_check_interval service_check_tls_server_name"},
-	{"etcd", etcdKeys},
-	{"etcd3", etcdKeys},
-	{"exhibitor", "hosts port poll_interval"},
-	{"kubernetes", "labels scope_label role_label leader_label_value follower_label_value standby_leader_label_value tmp_role_label namespace" +
-		" use_endpoints pod_ip ports bypass_api_service cacert context retriable_http_codes bootstrap_labels"},
-	{"raft", "self_addr bind_addr partner_addrs data_dir password min_timeout max_timeout connection_timeout append_entries_period" +
+// Section is what the section of a store says: a Consul, Etcd3 or Kubernetes.
+type Section interface {
+	// open makes a handle on the cluster. It may look servers up, and asks none.
+	open(ctx context.Context, h handle) (dcs.DCS, error)
+	// servers are the URLs of the servers, under the key that names them.
+	servers(ctx context.Context) (key string, urls []string, err error)
+	// setting names the setting that an error of the store is about: who logs in,
+	// or where its servers are, and which those are.
+	setting(err error) string
+	// files are the files that it names, by key.
+	files() []namedFile
+}
+
+// handle is what the handles on all stores are made of.
+type handle struct {
+	path   dcs.Path
+	name   string // empty: an observer
+	ttl    time.Duration
+	runDir string
+	clock  clock.Clock
+	logger *slog.Logger
+}
+
+type namedFile struct{ key, path string }
+
+// storeKind is a section that names a store.
+type storeKind struct {
+	kind  string
+	port  string                   // where its servers usually are
+	host  string                   // the key that takes a server of a URL; empty: none does
+	parse func(s *section) Section // nil: the store isn't supported
+	keys  string                   // those of a section that isn't
+	check func(root *section)      // what it demands of the rest; may be nil
+}
+
+var storeKinds = []storeKind{
+	{kind: "consul", port: consulPort, host: "host", parse: func(s *section) Section { return parseConsul(s) }},
+	{kind: "etcd", port: etcdPort, keys: "host hosts url proxy srv discovery_srv srv_domain srv_suffix use_proxies" +
+		" protocol username password cacert cert key"},
+	{kind: "etcd3", port: etcdPort, host: "host", parse: func(s *section) Section { return parseEtcd3(s) }},
+	{kind: "exhibitor", port: "8181", keys: "hosts port poll_interval"},
+	{kind: "kubernetes", parse: func(s *section) Section { return parseKubernetes(s) }, check: checkKubernetesNames},
+	{kind: "raft", keys: "self_addr bind_addr partner_addrs data_dir password min_timeout max_timeout connection_timeout append_entries_period" +
 		" connection_retry_time leader_fallback_timeout"},
-	{"zookeeper", "hosts use_ssl cacert cert key key_password verify set_acls auth_data"},
+	{kind: "zookeeper", port: "2181", keys: "hosts use_ssl cacert cert key key_password verify set_acls auth_data"},
 }
-
-const etcdKeys = "host hosts url proxy srv discovery_srv srv_domain srv_suffix use_proxies protocol username password cacert cert key"
 
 // supported are the kinds of stores that OpenDCS can open.
-const supported = "etcd3"
+func supported() string {
+	var kinds []string
+	for _, k := range storeKinds {
+		if k.parse != nil {
+			kinds = append(kinds, k.kind)
+		}
+	}
+	return strings.Join(kinds, ", ")
+}
 
 func parseStore(s *section) Store {
 	var found []string
 	var store Store
-	for _, known := range storeKeys {
+	for _, known := range storeKinds {
 		sub := s.sub(known.kind)
 		if !s.has(known.kind) {
 			continue
 		}
 		found = append(found, known.kind)
 		store.Kind = known.kind
-		if known.kind == "etcd3" {
-			store.Etcd3 = parseEtcd3(sub)
+		if known.parse != nil {
+			store.Section = known.parse(sub)
+			if known.check != nil {
+				known.check(s)
+			}
 			continue
 		}
 		for key := range strings.FieldsSeq(known.keys) {
@@ -51,7 +99,7 @@ func parseStore(s *section) Store {
 	}
 	switch len(found) {
 	case 0:
-		s.refuse("etcd3", "missing: no store is configured (supported: %s)", supported)
+		s.refuse("etcd3", "missing: no store is configured (supported: %s)", supported())
 	case 1:
 	default:
 		s.refuse(strings.Join(found, ", "), "several stores are configured: one is allowed")
@@ -59,114 +107,6 @@ func parseStore(s *section) Store {
 	return store
 }
 
-// serversKey is the key that names the store's servers.
-func (s Store) serversKey() string { return s.Kind + "." + s.Etcd3.NamedBy }
-
 func (s Store) unsupported() error {
-	return fmt.Errorf("store %s isn't supported yet; supported: %s", s.Kind, supported)
-}
-
-// Etcd3 says how to reach etcd by its v3 API.
-type Etcd3 struct {
-	Endpoints []string // URLs; empty with SRV
-	SRV       string   // domain whose SRV records name the servers
-	NamedBy   string   // the key that names them: hosts, srv, ...
-	SRVSuffix string
-	Protocol  string // http or https
-	Username  string
-	Password  Secret
-	CACert    string // files, PEM
-	Cert, Key string
-	Proxies   bool // the servers named stand for all: others aren't looked for
-}
-
-// etcdPort is where etcd serves clients.
-const etcdPort = "2379"
-
-func parseEtcd3(s *section) Etcd3 {
-	e := Etcd3{
-		Protocol:  s.oneOf("protocol", "http", "http", "https"),
-		SRVSuffix: s.text("srv_suffix", ""),
-		Username:  s.text("username", ""),
-		Password:  s.secret("password"),
-		CACert:    s.text("cacert", ""),
-		Cert:      s.text("cert", ""),
-		Key:       s.text("key", ""),
-	}
-	e.readServers(s)
-	if e.Key != "" && e.Cert == "" {
-		s.bad("cert", "missing: key needs it")
-	}
-	if s.has("username") != s.has("password") {
-		s.refuse(s.path, "needs both username and password, or neither")
-	}
-	if (e.CACert != "" || e.Cert != "") && e.Protocol == "http" && !slices.ContainsFunc(e.Endpoints, isTLS) {
-		s.warn(s.key("protocol"), "http doesn't use cacert and cert: https does")
-	}
-	e.Proxies = s.flag("use_proxies", false) || s.has("proxy")
-	s.rest()
-	return e
-}
-
-// readServers reads the one key that names the servers.
-func (e *Etcd3) readServers(s *section) {
-	var given []string
-	for _, name := range []string{"host", "hosts", "url", "proxy", "srv", "discovery_srv", "srv_domain"} {
-		if !s.has(name) {
-			s.take(name)
-			continue
-		}
-		given = append(given, name)
-		if strings.Contains(name, "srv") {
-			e.SRV = s.text(name, "")
-			continue
-		}
-		for _, host := range s.commaList(name) {
-			endpoint, err := etcdEndpoint(host, e.Protocol)
-			if err != nil {
-				s.bad(name, "%q is not allowed: %v", hidePassword(host), err)
-				continue
-			}
-			e.Endpoints = append(e.Endpoints, endpoint)
-		}
-		if len(e.Endpoints) == 0 && !s.failed() {
-			s.bad(name, "names no server")
-		}
-	}
-	switch len(given) {
-	case 0:
-		if s.broken {
-			return
-		}
-		s.refuse(s.path, "names no server: one of host, hosts, url, srv is needed")
-	case 1:
-		e.NamedBy = given[0]
-	default:
-		s.refuse(s.path, "names its servers more than once (%s): one is allowed", strings.Join(given, ", "))
-	}
-}
-
-func etcdEndpoint(host, protocol string) (string, error) {
-	if scheme, rest, isURL := strings.Cut(host, "://"); isURL {
-		if scheme != "http" && scheme != "https" {
-			return "", badAddress("http:// or https:// is")
-		}
-		host, protocol = strings.TrimSuffix(rest, "/"), scheme
-	}
-	host = withPort(host, etcdPort)
-	if _, _, err := splitAddress(host); err != nil {
-		return "", err
-	}
-	return protocol + "://" + host, nil
-}
-
-func isTLS(endpoint string) bool { return strings.HasPrefix(endpoint, "https://") }
-
-// hidePassword takes user:password@ out of a URL.
-func hidePassword(url string) string {
-	scheme, rest, isURL := strings.Cut(url, "://")
-	if i := strings.LastIndexByte(rest, '@'); isURL && i >= 0 {
-		return scheme + "://…@" + rest[i+1:]
-	}
-	return url
+	return fmt.Errorf("store %s isn't supported; supported: %s", s.Kind, supported())
 }

@@ -88,12 +88,15 @@ func reachable(key, address string, r *report) {
 }
 
 func (c *Config) filesReadable(r *report) {
-	api, etcd := c.RESTAPI, c.Store.Etcd3
-	for _, f := range []struct{ key, path string }{
+	api := c.RESTAPI
+	named := []namedFile{
 		{"restapi.certfile", api.CertFile}, {"restapi.keyfile", api.KeyFile}, {"restapi.cafile", api.CAFile},
 		{"ctl.cacert", c.Ctl.CACert}, {"ctl.certfile", c.Ctl.CertFile}, {"ctl.keyfile", c.Ctl.KeyFile},
-		{"etcd3.cacert", etcd.CACert}, {"etcd3.cert", etcd.Cert}, {"etcd3.key", etcd.Key},
-	} {
+	}
+	if c.Store.Section != nil {
+		named = append(named, c.Store.Section.files()...)
+	}
+	for _, f := range named {
 		if f.path == "" {
 			continue
 		}
@@ -108,26 +111,37 @@ func (c *Config) filesReadable(r *report) {
 
 // storeAnswers connects to each server of the store.
 func (c *Config) storeAnswers(ctx context.Context, r *report) {
-	if c.Store.Kind != "etcd3" {
+	if c.Store.Section == nil {
 		r.refuse(c.Store.Kind, "%v", c.Store.unsupported())
 		return
 	}
-	endpoints, err := c.Store.Etcd3.servers(ctx, net.DefaultResolver.LookupSRV)
+	key, servers, err := c.Store.Section.servers(ctx)
 	if err != nil {
-		r.refuse(c.Store.serversKey(), "%v", err)
+		r.refuse(key, "%v", err)
 	}
-	for _, endpoint := range endpoints {
-		u, err := url.Parse(endpoint)
-		if err == nil {
-			var conn net.Conn
-			dialer := net.Dialer{Timeout: dialTimeout}
-			if conn, err = dialer.DialContext(ctx, "tcp", u.Host); err == nil {
-				conn.Close()
-				continue
-			}
+	for _, server := range servers {
+		if err := connects(ctx, server); err != nil {
+			r.refuse(key, "%s can't be reached: %v", server, reason(err))
 		}
-		r.refuse(c.Store.serversKey(), "%s can't be reached: %v", endpoint, reason(err))
 	}
+}
+
+// connects connects to the server of a URL.
+func connects(ctx context.Context, server string) error {
+	u, err := url.Parse(server)
+	if err != nil {
+		return err
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), u.Scheme)
+	}
+	dialer := net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // tagsOnce refuses what is said twice.

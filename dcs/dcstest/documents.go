@@ -132,7 +132,11 @@ func removeCluster(c *cluster) {
 		c.Errorf("the neighbour is %+v", got)
 	}
 	_, err := a.UpdateLeader(c.ctx, l)
-	c.wantRefused("UpdateLeader", err, dcs.ErrLost, "")
+	if c.suite.GoneIsUnknown {
+		c.wantUnknown("UpdateLeader", err)
+	} else {
+		c.wantRefused("UpdateLeader", err, dcs.ErrLost, "")
+	}
 	c.update(b, lb)
 	c.touch(a, dcs.Member{State: "running"})
 	c.waitMember(a, "a", true)

@@ -146,13 +146,15 @@ func (f *frozen) renewed(docs ...dcs.Write) error {
 }
 
 // pause is as long as fits twice into a lease, with room for a slow machine.
-func (f *frozen) pause() { f.sleepUntil(f.now().Add(f.suite.MinTTL * 3 / 10)) }
+func (f *frozen) pause() { f.sleepUntil(f.now().Add(f.suite.Granted(f.suite.MinTTL) * 3 / 10)) }
 
 func (c *cluster) freezeAfter(verbs ...leaseVerb) {
 	const tries = 5
 	var slow error
-	for range tries {
-		f := &frozen{cluster: c, ttl: c.suite.MinTTL}
+	for try := range tries {
+		run := *c
+		run.path.Scope += fmt.Sprintf("-%d", try)
+		f := &frozen{cluster: &run, ttl: c.suite.MinTTL}
 		err := f.run(verbs)
 		switch {
 		case err == nil:
@@ -170,7 +172,7 @@ var errTooSlow = errors.New("the machine was too slow to tell")
 
 func (f *frozen) run(verbs []leaseVerb) error {
 	f.a, f.other = f.open("a", f.ttl), f.open("b", long)
-	if err := f.other.RemoveCluster(f.ctx); err != nil {
+	if err := f.open("", long).RemoveCluster(f.ctx); err != nil {
 		return err
 	}
 	if _, err := f.other.Put(f.ctx, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Any}); err != nil {

@@ -18,6 +18,11 @@ type Harness struct {
 	MinTTL time.Duration
 	// Late is how long after Since+For a grant that isn't renewed may end.
 	Late time.Duration
+	// Granted is the lease that a TTL gives; nil: one of that TTL.
+	Granted func(ttl time.Duration) time.Duration
+	// Delay is how long the key can't be had by anybody after a grant of MinTTL
+	// ended by itself.
+	Delay time.Duration
 	// Largest is the size of a value that the store must take, in bytes.
 	Largest int
 	// Names are member names that the store must take; nil: all sorts.
@@ -25,6 +30,11 @@ type Harness struct {
 	// ClaimsDocuments: who acquires the leader key writes the documents that only
 	// the leader may write again, which gives them new versions.
 	ClaimsDocuments bool
+	// EntriesStay: a member's entry is something that the store doesn't end.
+	EntriesStay bool
+	// GoneIsUnknown: a lease whose whole cluster isn't there is neither held nor
+	// lost, since the store may have lost its data.
+	GoneIsUnknown bool
 	// Clock is what handles count leases on; nil: the machine's.
 	Clock clock.Clock
 }

@@ -32,10 +32,10 @@ func (s *suite) members(t *testing.T) {
 			}
 			c.sleepUntil(c.now().Add(s.MinTTL / 5))
 		}
-		c.waitMember(o, "a", false)
+		c.waitVanished(o, "a")
 		c.touch(a, member) // its grant is gone: it needs another
 		c.waitMember(o, "a", true)
-		c.waitMember(o, "b", false)
+		c.waitVanished(o, "b")
 	})
 	s.in(t, "come back when touched unchanged after a removal", func(c *cluster) {
 		a, b := c.open("a", long), c.open("b", long)

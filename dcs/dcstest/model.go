@@ -73,7 +73,7 @@ func newModel(c *cluster, seed uint64) *model {
 				handles[name] = c.open(name, long)
 				continue
 			}
-			d, err := reference.Open(memory.Options{Path: c.path, Name: name, TTL: long})
+			d, err := reference.Open(memory.Options{Path: c.path, Name: name, TTL: c.suite.Granted(long)})
 			c.must("open memory", err)
 			handles[name] = d
 		}
@@ -82,7 +82,21 @@ func newModel(c *cluster, seed uint64) *model {
 			m.stores[i].versions[key] = []dcs.Version{dcs.Absent, dcs.Any}
 		}
 	}
+	for _, s := range m.stores {
+		c.must("Put", m.found(s))
+	}
 	return m
+}
+
+// found makes a cluster be there where one that isn't says nothing of a lease. What
+// a store says then is a test of its own.
+func (m *model) found(s *modelStore) error {
+	if !m.suite.GoneIsUnknown {
+		return nil
+	}
+	v, err := s.handles[""].Put(m.ctx, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Any})
+	s.versions[dcs.ConfigKey] = append(s.versions[dcs.ConfigKey], v)
+	return err
 }
 
 // operation is done on each of the two stores with the same indices.
@@ -136,7 +150,11 @@ func (m *model) choose() operation {
 		}}
 	case n < 78:
 		return operation{"the cluster is removed", func(s *modelStore) string {
-			return outcome(s.handles[""].RemoveCluster(m.ctx))
+			err := s.handles[""].RemoveCluster(m.ctx)
+			if err == nil {
+				err = m.found(s)
+			}
+			return outcome(err)
 		}}
 	}
 	return operation{fmt.Sprintf("%s puts %v", name, writes[0]), func(s *modelStore) string {

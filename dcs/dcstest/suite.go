@@ -20,6 +20,9 @@ func Run(t *testing.T, h Harness) {
 	if h.Clock == nil {
 		h.Clock = clock.System()
 	}
+	if h.Granted == nil {
+		h.Granted = func(ttl time.Duration) time.Duration { return ttl }
+	}
 	if h.Names == nil {
 		h.Names = []string{"a", "a b", "node-0.example.org", "ü", "a/b", "%2F", "members"}
 	}
@@ -219,7 +222,8 @@ func (c *cluster) eventually(what string, check func() error) {
 	}
 }
 
-// waitUnlocked waits for the leader key to end by itself.
+// waitUnlocked waits for the leader key to end by itself, and until it can be had
+// again.
 func (c *cluster) waitUnlocked(d dcs.DCS) {
 	c.Helper()
 	c.eventually("the leader key to end", func() error {
@@ -228,6 +232,15 @@ func (c *cluster) waitUnlocked(d dcs.DCS) {
 		}
 		return nil
 	})
+	c.sleepUntil(c.now().Add(c.suite.Delay))
+}
+
+// waitVanished waits until a member's entry has ended by itself, where it does.
+func (c *cluster) waitVanished(d dcs.DCS, name string) {
+	c.Helper()
+	if !c.suite.EntriesStay {
+		c.waitMember(d, name, false)
+	}
 }
 
 // waitMember waits until a member's entry is there, or not.

@@ -23,8 +23,8 @@ func (s *suite) ttl(t *testing.T) {
 				c.Errorf("SetTTL alone made the holder %+v", h)
 			}
 			l := c.update(a, first, dcs.Write{Key: dcs.StatusKey, Value: []byte("s"), Prev: dcs.Any})
-			if l.For != ttls[1] {
-				c.Errorf("For is %v, want %v", l.For, ttls[1])
+			if want := s.Granted(ttls[1]); l.For != want {
+				c.Errorf("For is %v, want %v", l.For, want)
 			}
 			h := c.read(b).Leader
 			if h == nil || h.Grant != l.ID || h.Lineage != lineage {
@@ -40,7 +40,7 @@ func (s *suite) ttl(t *testing.T) {
 			}
 			c.touch(a, dcs.Member{State: "running"})
 			if ttls[1] == s.MinTTL {
-				c.waitMember(b, "a", false)
+				c.waitVanished(b, "a")
 				c.waitUnlocked(b)
 			}
 		})
@@ -53,12 +53,12 @@ func (s *suite) ttlOfResumed(t *testing.T) {
 		again := c.open("a", 2*long)
 		r, err := again.ResumeLeader(c.ctx, l.ID)
 		c.must("ResumeLeader", err)
-		if r.ID != l.ID || r.For != long {
+		if r.ID != l.ID || r.For != s.Granted(long) {
 			c.Errorf("resumed %+v, acquired %+v", r, l)
 		}
 		lineage := c.read(again).Leader.Lineage
 		moved := c.update(again, r)
-		if h := c.read(again).Leader; moved.For != 2*long || h.Grant != moved.ID || h.Lineage != lineage {
+		if h := c.read(again).Leader; moved.For != s.Granted(2*long) || h.Grant != moved.ID || h.Lineage != lineage {
 			c.Errorf("renewed to %+v, the holder is %+v", moved, h)
 		}
 	})

@@ -21,15 +21,18 @@ var mayImport = map[string][]string{
 	"fence":    {"clock", "golang.org/x/sys/unix"},
 
 	// A store knows dcs and its own client.
-	"dcs/memory": {"clock", "dcs"},
+	"dcs/memory":     {"clock", "dcs"},
+	"dcs/kubernetes": {"clock", "dcs", "k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd", "k8s.io/client-go/transport"},
 	"dcs/etcd": {"clock", "dcs", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/", "google.golang.org/grpc", "google.golang.org/grpc/",
 		"go.uber.org/zap"},
+
+	"dcs/consul": {"clock", "dcs", "github.com/hashicorp/consul/api"},
 
 	"ha": {"clock", "dcs", "fence", "internal/value", "postgres"},
 
 	"rest": {"clock", "dcs", "ha", "internal/jsontext", "internal/value", "postgres",
 		"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
-	"config": {"clock", "dcs", "dcs/etcd", "ha", "internal/value", "postgres",
+	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
 		"github.com/knadh/koanf/", "go.yaml.in/yaml/v3"},
 
 	// Programs wire.
@@ -48,7 +51,8 @@ var mayImport = map[string][]string{
 	"internal/value":    {},
 	"internal/tcpproxy": {},
 	"internal/ports":    {},
-	"internal/testenv":  {"internal/ports", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc"},
+	"internal/testenv": {"internal/ports", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
+		"github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
 	"internal/lab": {"internal/ports", "clock", "dcs", "dcs/etcd", "internal/tcpproxy",
 		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},

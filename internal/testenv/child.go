@@ -1,9 +1,11 @@
 package testenv
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -47,6 +49,18 @@ func startChild(tb testing.TB, log, program string, args ...string) *child {
 	}
 	tb.Cleanup(func() { c.kill() })
 	return c
+}
+
+// died says why the process has ended, if it has.
+func (c *child) died() error {
+	select {
+	case <-c.done:
+	default:
+		return nil
+	}
+	log, _ := os.ReadFile(c.log)
+	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
+	return fmt.Errorf("%s ended; its last lines:\n%s", filepath.Base(c.cmd.Path), bytes.Join(lines[max(0, len(lines)-10):], []byte("\n")))
 }
 
 // kill ends it at once.

@@ -1,11 +1,9 @@
 package testenv
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -133,7 +131,7 @@ func (c *EtcdCluster) WaitHealthy(tb testing.TB) {
 	for _, m := range c.Members {
 		client := c.Client(tb, m.Addr)
 		Eventually(tb, 30*time.Second, "etcd to serve", func() error {
-			if err := m.died(); err != nil {
+			if err := m.child.died(); err != nil {
 				tb.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -183,18 +181,6 @@ func (c *EtcdCluster) enableAuth(tb testing.TB, password string) {
 	must(client.UserGrantRole(ctx, "regent", "ha"))
 	must(client.AuthEnable(ctx))
 	c.Username, c.Password = "regent", password
-}
-
-// died says why the process has ended, if it has.
-func (m *EtcdMember) died() error {
-	select {
-	case <-m.child.done:
-	default:
-		return nil
-	}
-	log, _ := os.ReadFile(m.log)
-	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
-	return fmt.Errorf("etcd ended; its last lines:\n%s", bytes.Join(lines[max(0, len(lines)-10):], []byte("\n")))
 }
 
 // Kill ends the server with SIGKILL. Its data stays.

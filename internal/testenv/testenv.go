@@ -1,4 +1,4 @@
-// Package testenv gives tests real servers: PostgreSQL, etcd, and the user that
+// Package testenv gives tests real servers: PostgreSQL, etcd, Consul, and the user that
 // they run as. Nothing here skips a test: what is missing fails it, and says how
 // to get it.
 package testenv
@@ -45,6 +45,7 @@ func inTempDir(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(tmp)
+	keepServers()
 	return m.Run()
 }
 
@@ -68,6 +69,11 @@ func dropRoot() int {
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, "HOME="+home, "USER="+User, "LC_ALL=C.UTF-8")
+	if servers := openServers(); servers != nil {
+		defer servers.Close()
+		cmd.ExtraFiles = []*os.File{servers} // the first is serversFD
+		cmd.Env = append(cmd.Env, serversVar+"="+serversPath)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
 	var exit *exec.ExitError

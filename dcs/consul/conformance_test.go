@@ -1,0 +1,96 @@
+package consul_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/dcs/consul"
+	"github.com/regent-ha/regent/dcs/dcstest"
+	"github.com/regent-ha/regent/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of the suite waits for sessions to end: more tests than cores at once.
+	flag.Set("test.parallel", "16")
+	code := testenv.Tests(m)
+	if err := goleak.Find(); err != nil && code == 0 {
+		os.Stderr.WriteString(err.Error() + "\n")
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func TestConformance(t *testing.T) {
+	dcstest.Run(t, dcstest.Harness{
+		Start:   startStore,
+		MinTTL:  4 * time.Second,
+		Granted: granted,
+		Late:    3 * time.Second, // sessions of 2 s end after 4 s
+		Delay:   2 * time.Second, // the lock delay
+		Largest: 256 << 10,       // of half a megabyte for a request, in base64
+	})
+}
+
+// granted is half of the TTL, and no more than Consul's longest lock delay.
+func granted(ttl time.Duration) time.Duration { return min(ttl/2, time.Minute) }
+
+func startStore(tb testing.TB) dcstest.Store {
+	server := testenv.Consul(tb, testenv.ConsulOptions{})
+	return dcstest.Store{
+		Open: func(tb testing.TB, o dcstest.Options) dcs.DCS {
+			return open(tb, server, consul.Options{Path: o.Path, Name: o.Name, TTL: o.TTL})
+		},
+		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
+			proxy := testenv.NewProxy(tb, server.Servers[0].Addr)
+			d := open(tb, server, consul.Options{Address: proxy.Addr, Path: o.Path, Name: o.Name, TTL: o.TTL})
+			return d, link{proxy}
+		},
+		Server: process{tb, server},
+	}
+}
+
+// open returns a handle; the first server is its agent unless o names another.
+func open(tb testing.TB, server *testenv.ConsulCluster, o consul.Options) *consul.DCS {
+	tb.Helper()
+	if o.Address == "" {
+		o.Address = server.Servers[0].Addr
+	}
+	if o.TLS == nil {
+		o.TLS = server.TLS
+	}
+	if o.Token == "" {
+		o.Token = server.Token
+	}
+	d, err := consul.Open(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// link is a proxy as the suite cuts it.
+type link struct{ *testenv.Proxy }
+
+func (l link) Hang()        { l.Cut(testenv.Hang) }
+func (l link) Close()       { l.Cut(testenv.Close) }
+func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
+
+// process is a Consul of one server as the suite breaks it.
+type process struct {
+	tb     testing.TB
+	server *testenv.ConsulCluster
+}
+
+func (p process) Freeze() { p.server.Servers[0].Freeze() }
+func (p process) Thaw()   { p.server.Servers[0].Thaw() }
+func (p process) Restart() {
+	p.server.Servers[0].Kill()
+	p.server.Servers[0].Start()
+	p.server.WaitHealthy(p.tb)
+}
