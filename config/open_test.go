@@ -97,8 +97,8 @@ func TestStoreSetting(t *testing.T) {
 
 func TestOpenDCSRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"etcd3: null\nraft: {self_addr: 'a:1'}":                        "config: store raft isn't supported; supported: consul, etcd3, kubernetes",
-		"etcd3: null\netcd: {host: 'a:1'}":                             "config: store etcd isn't supported; supported: consul, etcd3, kubernetes",
+		"etcd3: null\nraft: {self_addr: 'a:1'}":                        "config: store raft isn't supported; supported: consul, etcd, etcd3, kubernetes",
+		"etcd3: null\netcd: {url: 'https://a', cacert: /no}":           "config: etcd.cacert: open /no: no such file or directory",
 		"etcd3: {protocol: https, cacert: /no}":                        "config: etcd3.cacert: open /no: no such file or directory",
 		"etcd3: null\nconsul: {url: 'https://127.0.0.1', cacert: /no}": "config: consul.cacert: open /no: no such file or directory",
 	} {
@@ -122,14 +122,14 @@ func TestServersInDNS(t *testing.T) {
 		}
 		return "", nil, &net.DNSError{Err: "no such host", Name: service, IsNotFound: true}
 	}
-	got, err := Etcd3{SRV: "example.com", SRVSuffix: "blue"}.lookUp(t.Context(), lookup)
+	got, err := Etcd{SRV: "example.com", SRVSuffix: "blue"}.lookUp(t.Context(), lookup)
 	if diff := cmp.Diff([]string{"https://e1.example.com:2379", "https://e2.example.com:2380"}, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
 	if diff := cmp.Diff([]string{"_etcd-client-ssl-blue._tcp.example.com", "_etcd-client-blue._tcp.example.com"}, asked); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := (Etcd3{SRV: "example.com"}).lookUp(t.Context(), lookup); err == nil || !strings.HasPrefix(err.Error(), "no server found for example.com: ") {
+	if _, err := (Etcd{SRV: "example.com"}).lookUp(t.Context(), lookup); err == nil || !strings.HasPrefix(err.Error(), "no server found for example.com: ") {
 		t.Error(err)
 	}
 }

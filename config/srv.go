@@ -11,7 +11,7 @@ import (
 
 // lookUp returns the endpoints, those in DNS included (etcd documentation, "DNS
 // discovery"): the records for TLS come first, a suffix tells clusters apart.
-func (e Etcd3) lookUp(ctx context.Context, lookup srvLookup) ([]string, error) {
+func (e Etcd) lookUp(ctx context.Context, lookup srvLookup) ([]string, error) {
 	if e.SRV == "" {
 		return e.Endpoints, nil
 	}

@@ -136,7 +136,7 @@ func (d *DCS) take(ctx context.Context, c *candidate, n *node) error {
 	if err != nil {
 		return err
 	}
-	if mark == nil || mark.Value != c.mark {
+	if mark == nil || mark.Value != c.mark || mark.ModifiedIndex != c.index {
 		d.candidate = nil
 		return errTwin
 	}

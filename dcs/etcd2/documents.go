@@ -31,11 +31,14 @@ func (d *DCS) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
 		return dcs.Absent, d.Delete(ctx, w.Key, w.Prev)
 	}
 	verb := "put " + string(w.Key)
-	// Who wins a race for a key can't be told by its value: a conditional write
-	// is sent once.
 	r := request{method: http.MethodPut, key: d.key(w.Key), form: url.Values{"value": {string(w.Value)}}, once: w.Prev != dcs.Any}
 	if err := r.condition(w.Prev); err != nil {
 		return dcs.Absent, failed(verb, err)
+	}
+	if r.once {
+		if err := d.reach(ctx, w.Key); err != nil {
+			return dcs.Absent, failed(verb, err)
+		}
 	}
 	a, err := d.attempt(ctx, r)
 	switch {
@@ -45,6 +48,14 @@ func (d *DCS) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
 		return dcs.Absent, failed(verb, err)
 	}
 	return version(a.Node), nil
+}
+
+// reach finds a server that answers. Who wins a race for a key can't be told by its
+// value: a conditional write is sent once, and had better not go to a server that
+// stands still.
+func (d *DCS) reach(ctx context.Context, key dcs.Key) error {
+	_, err := d.look(ctx, d.key(key))
+	return err
 }
 
 // condition adds to a PUT what the key must be like.
@@ -89,6 +100,9 @@ func (d *DCS) delete(ctx context.Context, key dcs.Key, prev dcs.Version) error {
 	index, ok := parseVersion(prev)
 	if !ok {
 		return fmt.Errorf("%q is no version that this store gave", prev)
+	}
+	if err := d.reach(ctx, key); err != nil {
+		return err
 	}
 	_, err := d.attempt(ctx, d.deletion(d.key(key), index, true))
 	if isMoved(err) {
