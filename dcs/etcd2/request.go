@@ -76,16 +76,30 @@ func (d *DCS) attempt(ctx context.Context, r request) (answer, error) {
 		}
 		select {
 		case <-ctx.Done():
-			if refusal != nil {
-				err = refusal
-			}
-			return a, fmt.Errorf("%w: %w", err, context.Cause(ctx))
+			return a, obstacle(ctx, server, err, refusal)
 		case <-d.closed.Done():
 			return a, errClosed
 		case <-time.After(pause):
 			pause = min(2*pause, longestPause)
 		}
 	}
+}
+
+// obstacle says why there was no answer before ctx ended. What a server refuses for
+// good tells more than that another is away.
+func obstacle(ctx context.Context, server string, err, refusal error) error {
+	switch {
+	case refusal != nil:
+		err = refusal
+	case errors.Is(err, io.EOF): // also how etcd treats the other scheme
+		err = fmt.Errorf("%s: the server ended the connection, as it does when http:// and https:// are mixed up: %w", server, err)
+	case !isUnsent(err): // that names it
+		err = fmt.Errorf("%s: %w", server, err)
+	}
+	if cause := context.Cause(ctx); !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
 // try makes a request to one server and waits no longer than AttemptTimeout for
