@@ -30,6 +30,9 @@ type Harness struct {
 	// ClaimsDocuments: who acquires the leader key writes the documents that only
 	// the leader may write again, which gives them new versions.
 	ClaimsDocuments bool
+	// ForgetsTTL: the store doesn't keep what TTL a grant has. Resumed, it lasts as
+	// long as its new handle says, if that is longer.
+	ForgetsTTL bool
 	// EntriesStay: a member's entry is something that the store doesn't end.
 	EntriesStay bool
 	// GoneIsUnknown: a lease whose whole cluster isn't there is neither held nor

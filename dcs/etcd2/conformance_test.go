@@ -40,6 +40,8 @@ func TestConformance(t *testing.T) {
 				Names: []string{"a", "a b", "node-0.example.org", "ü", "c/d", "%2F", "members"},
 				// There are no transactions over keys.
 				ClaimsDocuments: true,
+				// A key has an end, and no TTL.
+				ForgetsTTL: true,
 			})
 		})
 	}

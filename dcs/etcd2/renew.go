@@ -126,8 +126,9 @@ func (d *DCS) lease(a answer, ttl time.Duration) (dcs.Lease, error) {
 	return dcs.Lease{ID: d.grant(a.Node), Since: a.sent, For: ttl - lead}, nil
 }
 
-// ResumeLeader implements dcs.DCS. The store knows when the key ends, not what TTL
-// it was put with: the grant goes on for what it had left, until the next renewal.
+// ResumeLeader implements dcs.DCS. The store knows when the key ends, not what TTL it
+// was put with: the grant goes on for the TTL of this handle, or what it had left if
+// that is more.
 func (d *DCS) ResumeLeader(ctx context.Context, id string) (dcs.Lease, error) {
 	const verb = "resume the leader key"
 	if err := d.needName(verb); err != nil {
@@ -142,7 +143,7 @@ func (d *DCS) ResumeLeader(ctx context.Context, id string) (dcs.Lease, error) {
 	}
 	ttl := d.wantedTTL()
 	if n.Expiration != nil {
-		ttl = max(time.Duration(n.TTL)*time.Second-allowance, time.Second)
+		ttl = max(ttl, time.Duration(n.TTL)*time.Second-allowance)
 	}
 	l, err := d.extend(ctx, held{grant: id, index: n.ModifiedIndex, documents: map[dcs.Key]uint64{}}, ttl)
 	if err != nil {
