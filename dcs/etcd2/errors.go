@@ -63,7 +63,8 @@ var (
 	errNotOurs = errors.New("the answer isn't one of etcd's API v2")
 	errNoV2    = errors.New("no API v2 at /v2/keys: etcd 3.4 and 3.5 serve it with --enable-v2 only, later versions not at all;" +
 		" the section etcd3: uses API v3, whose keys are others")
-	errOtherStore = errors.New("another etcd cluster than before answers")
+	errNoDirectory = errors.New("there is a value in the place of the cluster's directory")
+	errOtherStore  = errors.New("another etcd cluster than before answers")
 )
 
 // isFinal says that a server's word on a request is in.

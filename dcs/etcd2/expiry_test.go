@@ -59,6 +59,7 @@ func serversLeader(t *testing.T, server *testenv.EtcdCluster) *testenv.EtcdMembe
 }
 
 func TestKeyOutlivesServers(t *testing.T) {
+	t.Parallel()
 	const ttl = 3 * time.Second
 	for name, trouble := range map[string]func(*testing.T, *testenv.EtcdCluster, dcs.Lease, clock.Clock){
 		"none": func(*testing.T, *testenv.EtcdCluster, dcs.Lease, clock.Clock) {},
@@ -139,6 +140,7 @@ func shifted(t *testing.T, target string, ahead time.Duration) string {
 
 // A server that may end the key is ahead of the one that was asked to extend it.
 func TestLeaseIsShorterByAServersLead(t *testing.T) {
+	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	const ttl = 30 * time.Second
 	for name, test := range map[string]struct {

@@ -80,6 +80,9 @@ func (d *DCS) read(ctx context.Context) (tree, error) {
 	case err != nil:
 		return tree{}, err
 	}
+	if !a.Node.Dir {
+		return tree{}, errNoDirectory
+	}
 	t.add(a.Node, d.root+"/")
 	return t, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -53,7 +54,7 @@ func newClient(o Options) *http.Client {
 // attempt makes a request until a server answers it, one after the other, or ctx
 // ends: it may be carried out more than once, unless it says otherwise.
 func (d *DCS) attempt(ctx context.Context, r request) (answer, error) {
-	pause, refusals := shortestPause, 0
+	pause, refusing := shortestPause, map[string]bool{}
 	var refusal error
 	for tries := 1; ; tries++ {
 		server := d.servers.first()
@@ -64,14 +65,11 @@ func (d *DCS) attempt(ctx context.Context, r request) (answer, error) {
 		}
 		d.servers.failed(server)
 		if isPermanent(err) {
-			refusals++
-			refusal = fmt.Errorf("%s: %w", server, err)
-			if refusals >= d.servers.count() {
+			refusing[server], refusal = true, fmt.Errorf("%s: %w", server, err)
+			if len(refusing) >= d.servers.count() {
 				return a, refusal
 			}
-			continue
-		}
-		if r.once && !isUnsent(err) || d.closed.Err() != nil {
+		} else if r.once && !isUnsent(err) || d.closed.Err() != nil {
 			return a, err
 		}
 		select {
@@ -91,7 +89,7 @@ func obstacle(ctx context.Context, server string, err, refusal error) error {
 	switch {
 	case refusal != nil:
 		err = refusal
-	case errors.Is(err, io.EOF): // also how etcd treats the other scheme
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // also how etcd treats the other scheme
 		err = fmt.Errorf("%s: the server ended the connection, as it does when http:// and https:// are mixed up: %w", server, err)
 	case !isUnsent(err): // that names it
 		err = fmt.Errorf("%s: %w", server, err)
@@ -120,6 +118,9 @@ func (d *DCS) try(ctx context.Context, server string, r request) (answer, error)
 	if err == nil {
 		defer response.Body.Close()
 		err = d.decode(response, &a)
+	}
+	if err == nil && a.Node.Key != r.key {
+		err = fmt.Errorf("%w: it is about %s", errNotOurs, a.Node.Key)
 	}
 	if cause := context.Cause(within); err != nil && cause != nil && !errors.Is(err, cause) && !isFinal(err) {
 		err = fmt.Errorf("%w: %w", cause, withoutURL(err))
@@ -219,7 +220,7 @@ func (d *DCS) decode(response *http.Response, a *answer) error {
 		}
 		return refusal
 	}
-	if err := json.Unmarshal(text, a); err != nil || a.Action == "" || a.Node == nil || a.Node.Key == "" && !a.Node.Dir {
+	if err := json.Unmarshal(text, a); err != nil || a.Action == "" || a.Node == nil {
 		return fmt.Errorf("%w: %d bytes", errNotOurs, len(text))
 	}
 	if a.index, err = strconv.ParseUint(response.Header.Get("X-Etcd-Index"), 10, 64); err != nil {

@@ -47,6 +47,7 @@ func wantHolder(t *testing.T, what string, err, want error, name string) {
 // A leader stands still between the confirmation of its grant and the write of a
 // document; when it goes on, somebody else leads.
 func TestPreparedWriteOfAFormerLeader(t *testing.T) {
+	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	for name, test := range map[string]struct {
 		before []byte // the document, nil: there is none
@@ -101,6 +102,7 @@ func TestPreparedWriteOfAFormerLeader(t *testing.T) {
 
 // What a former leader left half-way is no document, and goes with the next leader.
 func TestPlaceholderIsNoDocument(t *testing.T) {
+	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	a, b := openHere(t, server, Options{Name: "a", TTL: time.Second}), openHere(t, server, Options{Name: "b"})
 	ctx := t.Context()
@@ -129,6 +131,7 @@ func TestPlaceholderIsNoDocument(t *testing.T) {
 // Two agents go by one name. One took the key; the other lost the answer to its own
 // attempt, and finds a key in its name.
 func TestNameIsNoProof(t *testing.T) {
+	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	for name, twinFirst := range map[string]bool{"whose mark came first": true, "whose mark came last": false} {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +176,7 @@ func TestNameIsNoProof(t *testing.T) {
 // Somebody writes the leader key without a condition: that is another grant, in our
 // name or not.
 func TestKeyWrittenByAnother(t *testing.T) {
+	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	for _, name := range []string{"a", "b"} {
 		a := openHere(t, server, Options{Name: "a"})

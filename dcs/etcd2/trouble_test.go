@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 // Whatever else than a server of the store answers: that is no cluster, and nobody's
 // refusal.
 func TestAnswersOfOthers(t *testing.T) {
+	t.Parallel()
 	header := func(w http.ResponseWriter) {
 		w.Header().Set("X-Etcd-Cluster-Id", "1")
 		w.Header().Set("X-Etcd-Index", "7")
@@ -77,6 +79,7 @@ func everyVerb(ctx context.Context, d *DCS) map[string]error {
 // Another etcd answers in the place of the one that was there: its empty keyspace is
 // not our cluster's.
 func TestAnotherStoreIsNoAnswer(t *testing.T) {
+	t.Parallel()
 	first, second := testenv.Etcd(t, testenv.EtcdOptions{V2: true}), testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	d := openHere(t, first, Options{Name: "a", Endpoints: []string{first.Members[0].Addr, second.Members[0].Addr}})
 	l := acquireHere(t, d)
@@ -104,6 +107,7 @@ func TestAnotherStoreIsNoAnswer(t *testing.T) {
 }
 
 func TestRefusedConnections(t *testing.T) {
+	t.Parallel()
 	secured, plain := testenv.Etcd(t, testenv.EtcdOptions{V2: true, TLS: true, Password: "secret"}), testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	login, other := testenv.Etcd(t, testenv.EtcdOptions{V2: true, Password: "secret"}), testenv.Etcd(t, testenv.EtcdOptions{TLS: true})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -117,8 +121,8 @@ func TestRefusedConnections(t *testing.T) {
 		login bool
 	}{
 		"nobody there":    {Options{Endpoints: []string{listener.Addr().String()}}, "connection refused", false},
-		"wrong scheme":    {Options{Endpoints: []string{"https://" + plain.Members[0].Addr}}, "https:// are mixed up: EOF", false},
-		"no TLS":          {Options{Endpoints: []string{"http://" + secured.Members[0].Addr}}, "https:// are mixed up: EOF", false},
+		"wrong scheme":    {Options{Endpoints: []string{"https://" + plain.Members[0].Addr}}, "https:// are mixed up: ", false},
+		"no TLS":          {Options{Endpoints: []string{"http://" + secured.Members[0].Addr}}, "https:// are mixed up: ", false},
 		"wrong CA":        {Options{Endpoints: secured.Endpoints(), TLS: other.TLS}, "certificate signed by unknown authority", false},
 		"no login":        {Options{Endpoints: login.Endpoints()}, "401 Unauthorized", true},
 		"wrong password":  {Options{Endpoints: secured.Endpoints(), TLS: secured.TLS, Username: "regent", Password: "hunter2"}, "401 Unauthorized", true},
@@ -142,7 +146,24 @@ func TestRefusedConnections(t *testing.T) {
 	}
 }
 
+// A value stands where the cluster's keys should be.
+func TestTreeThatIsNone(t *testing.T) {
+	t.Parallel()
+	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
+	d := openHere(t, server, Options{Name: "a"})
+	_, err := d.attempt(t.Context(), request{method: http.MethodPut, key: d.root, form: url.Values{"value": {"x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for verb, err := range everyVerb(t.Context(), d) {
+		if err == nil && verb != "Delete" && verb != "RemoveCluster" || errors.Is(err, dcs.ErrHeld) || errors.Is(err, dcs.ErrConflict) || verb == "Read" && !errors.Is(err, errNoDirectory) {
+			t.Errorf("%s: %v", verb, err)
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	ok := Options{Endpoints: []string{"a:2379"}, Path: dcs.Path{Scope: "demo"}}
 	for want, change := range map[string]func(o *Options){
 		"Options.Endpoints is empty":                    func(o *Options) { o.Endpoints = nil },
@@ -165,6 +186,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // The store keeps the last 1000 events of all its keys.
 func TestWatchWhoseEventsAreForgotten(t *testing.T) {
+	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	d := openHere(t, server, Options{Name: "a"})
 	for range 1100 {
@@ -180,6 +202,7 @@ func TestWatchWhoseEventsAreForgotten(t *testing.T) {
 
 // Renewals wake nobody who watches, as a renewal has no news.
 func TestRenewalsAndEntriesAreSilent(t *testing.T) {
+	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	d := openHere(t, server, Options{Name: "a"})
 	ctx := t.Context()
