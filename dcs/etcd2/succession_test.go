@@ -133,41 +133,45 @@ func TestPlaceholderIsNoDocument(t *testing.T) {
 func TestNameIsNoProof(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
-	for name, twinFirst := range map[string]bool{"whose mark came first": true, "whose mark came last": false} {
+	mark := func(d *DCS) error {
+		_, err := d.prepare(t.Context())
+		if err == nil {
+			d.candidate.sent = true // its answer was lost
+		}
+		return err
+	}
+	create := func(d *DCS) error {
+		_, err := d.create(t.Context(), d.candidate)
+		return err
+	}
+	acquire := func(d *DCS) error {
+		_, err := d.acquire(t.Context())
+		return err
+	}
+	type step struct {
+		twin bool
+		do   func(d *DCS) error
+		want error
+	}
+	for name, steps := range map[string][]step{
+		"the twin's mark came first":      {{true, mark, nil}, {false, mark, nil}, {true, create, nil}, {true, acquire, errTwin}, {false, acquire, nil}},
+		"the twin's mark came last":       {{false, mark, nil}, {true, mark, nil}, {true, create, nil}, {false, acquire, errTwin}, {true, acquire, nil}},
+		"the twin leads already":          {{true, acquire, nil}, {false, mark, nil}, {false, acquire, dcs.ErrHeld}},
+		"the twin led before both marked": {{true, mark, nil}, {true, create, nil}, {true, acquire, nil}, {false, mark, nil}, {true, mark, nil}, {false, acquire, dcs.ErrHeld}, {true, acquire, dcs.ErrHeld}},
+	} {
 		t.Run(name, func(t *testing.T) {
-			a, twin := openHere(t, server, Options{Name: "a"}), openHere(t, server, Options{Name: "a"})
-			ctx := t.Context()
-			if err := a.RemoveCluster(ctx); err != nil {
+			one, twin := openHere(t, server, Options{Name: "a"}), openHere(t, server, Options{Name: "a"})
+			if err := one.RemoveCluster(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			order := []*DCS{a, twin}
-			if twinFirst {
-				order = []*DCS{twin, a}
-			}
-			for _, d := range order {
-				if _, err := d.prepare(ctx); err != nil {
-					t.Fatal(err)
+			for i, s := range steps {
+				d := one
+				if s.twin {
+					d = twin
 				}
-				d.candidate.sent = true // its answer was lost
-			}
-			if _, err := twin.create(ctx, twin.candidate); err != nil {
-				t.Fatal(err)
-			}
-			var won int
-			for _, d := range []*DCS{a, twin} {
-				l, err := d.acquire(ctx)
-				switch {
-				case err == nil:
-					won++
-					if _, err := d.UpdateLeader(ctx, l); err != nil {
-						t.Error(err)
-					}
-				case !errors.Is(err, errTwin) && !errors.Is(err, dcs.ErrHeld):
-					t.Error(err)
+				if err := s.do(d); !errors.Is(err, s.want) {
+					t.Fatalf("step %d: got %v, want %v", i, err, s.want)
 				}
-			}
-			if won > 1 {
-				t.Errorf("%d agents took the key for theirs", won)
 			}
 		})
 	}

@@ -237,6 +237,30 @@ func TestRenewalsAndEntriesAreSilent(t *testing.T) {
 	}
 }
 
+// One of three servers stands still with its connections open: the others answer.
+func TestOneServerStandsStill(t *testing.T) {
+	t.Parallel()
+	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3, V2: true})
+	a, b := openHere(t, server, Options{Name: "a", TTL: 10 * time.Second}), openHere(t, server, Options{Name: "b", TTL: 10 * time.Second})
+	l := acquireHere(t, a)
+	hints := b.Watch(t.Context())
+	<-hints
+	server.Members[0].Freeze()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := a.Put(ctx, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Absent}); err != nil {
+		t.Error(err)
+	}
+	if _, err := a.UpdateLeader(ctx, l, dcs.Write{Key: dcs.StatusKey, Value: []byte("{}"), Prev: dcs.Absent}); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-hints: // the watch stands elsewhere
+	case <-time.After(30 * time.Second):
+		t.Error("the watch stays with a server that is silent")
+	}
+}
+
 func TestMemoryStaysFlat(t *testing.T) {
 	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
 	proxy := testenv.NewProxy(t, server.Members[0].Addr)
