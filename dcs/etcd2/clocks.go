@@ -22,7 +22,7 @@ const allowance = time.Second
 type clocks struct {
 	mu   sync.Mutex
 	seen map[string]wallClock
-	lead time.Duration // that was logged
+	lead time.Duration // by which leases are cut
 }
 
 // wallClock is the earliest time that a server's clock can have shown at an instant.
@@ -71,12 +71,19 @@ func (c *clocks) ahead(t time.Time, at clock.Instant) (lead time.Duration, serve
 	return lead, server
 }
 
-// news says whether a lead is another than was logged last.
-func (c *clocks) news(lead time.Duration) bool {
+// set takes down by how much leases are cut, and says whether that is another second
+// than before.
+func (c *clocks) set(lead time.Duration) (news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	lead = lead.Round(time.Second)
-	changed := lead != c.lead
+	news = lead.Round(time.Second) != c.lead.Round(time.Second)
 	c.lead = lead
-	return changed
+	return news
+}
+
+// cut is by how much the last lease was.
+func (c *clocks) cut() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lead
 }

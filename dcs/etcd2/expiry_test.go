@@ -165,6 +165,9 @@ func TestLeaseIsShorterByAServersLead(t *testing.T) {
 			if l.For < test.least || l.For > test.most {
 				t.Errorf("the lease is for %v, want %v to %v", l.For, test.least, test.most)
 			}
+			if lasts := d.LeaseFor(ttl); lasts != l.For {
+				t.Errorf("leases last %v, this one %v", lasts, l.For)
+			}
 		})
 	}
 	t.Run("by more than the lease", func(t *testing.T) {

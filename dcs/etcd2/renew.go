@@ -113,7 +113,7 @@ func (d *DCS) lease(a answer, ttl time.Duration) (dcs.Lease, error) {
 	}
 	shown := a.Node.Expiration.Add(-ttl - allowance)
 	lead, server := d.clocks.ahead(shown, a.sent)
-	if d.clocks.news(lead) {
+	if d.clocks.set(lead) {
 		if lead > 0 {
 			d.log.Warn("the clock of a server of the store is ahead of another's: leases are shorter by it", "server", server, "asked", a.server, "ahead", lead)
 		} else {
