@@ -39,7 +39,9 @@ func newLab(t *testing.T, o lab.Options) *scene {
 	if err != nil {
 		t.Fatal("no etcd found: apt-get install etcd-server")
 	}
-	o.Store = lab.Etcd(etcd)
+	if o.Store == nil {
+		o.Store = lab.Etcd(etcd)
+	}
 	l, err := lab.New(o)
 	if err != nil {
 		t.Fatal(err)
