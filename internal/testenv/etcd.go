@@ -27,6 +27,9 @@ type EtcdOptions struct {
 	// Election is the election timeout, by default 500 ms. One and a half of it,
 	// in whole seconds, is the shortest TTL that etcd grants.
 	Election time.Duration
+	// V2 makes it serve API v2 as well. Password then is one of API v2, which has
+	// users of its own.
+	V2 bool
 	// Args are added to each member's command line.
 	Args []string
 }
@@ -80,7 +83,11 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	}
 	c.WaitHealthy(tb)
 	if o.Password != "" {
-		c.enableAuth(tb, o.Password)
+		enable := c.enableAuth
+		if o.V2 {
+			enable = c.enableAuthV2
+		}
+		enable(tb, o.Password)
 	}
 	return c
 }
@@ -90,6 +97,9 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 	election := o.Election
 	if election <= 0 {
 		election = 500 * time.Millisecond
+	}
+	if o.V2 {
+		o.Args = append([]string{"--enable-v2"}, o.Args...)
 	}
 	var peers, initial []string
 	for i := range max(o.Members, 1) {
