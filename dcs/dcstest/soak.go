@@ -71,11 +71,14 @@ func (c *cluster) soakLink(renewals int) {
 	a, link := c.openLinked("a", long)
 	hints := a.Watch(c.ctx)
 	c.wantHint(hints, "the watch stands")
+	n := 0
 	c.soaked(a, renewals, func(a dcs.DCS) {
-		c.settleAtOnce(hints)
 		link.Close()
 		link.Heal()
 		c.read(a)
+		c.settleAtOnce(hints)
+		n++
+		c.put(a, dcs.Write{Key: dcs.ConfigKey, Value: fmt.Append(nil, n), Prev: dcs.Any})
 		c.wantHint(hints, "the watch stands again")
 	})
 }
