@@ -136,6 +136,7 @@ func (c *cluster) soakHandles(n int) {
 // nothingIsLeft closes a handle that holds all that it can.
 func (c *cluster) nothingIsLeft() {
 	observer := c.open("", long)
+	c.read(observer) // with whatever it needs for that
 	before := c.left()
 	d := c.store.Open(c, Options{Path: c.path, Name: "b", TTL: c.suite.MinTTL})
 	c.touch(d, dcs.Member{State: "running"})
