@@ -5,7 +5,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/regent
 BIN   := $(CACHE)/bin
 GO    ?= go
 
-.PHONY: build test deps lint unit tour sim
+.PHONY: build test deps majors lint unit tour sim store-loss soak
 .DEFAULT_GOAL := build
 
 build: ## the programs, into bin/
@@ -21,6 +21,10 @@ tour: ## the demonstration, as the README has it
 deps:
 	@scripts/deps test
 	@scripts/servers
+	@scripts/majors
+
+majors: deps ## the core of the end-to-end tests on PostgreSQL 14 to 18; make test has the oldest and the newest
+	$(GO) test -timeout 40m -count 1 ./internal/e2e -run TestMajors -v -majors 14,15,16,17,18
 
 # Packages whose tests are whole clusters: under the race detector they would
 # take most of the time; what they run is tested under it package by package.
@@ -34,6 +38,13 @@ unit:
 
 sim: ## whole clusters in virtual time: make sim SEEDS=10000, or one history: make sim SEED=7
 	SEEDS=$(SEEDS) SEED=$(SEED) $(GO) test -timeout 12h -count 1 ./ha/hatest -run TestSimulation -v
+
+LOSSES ?= 20
+store-loss: deps ## hosts are lost that had the primary and had led the store: is that over within ttl and a second?
+	LOSSES=$(LOSSES) $(GO) test -timeout 2h -count 1 -v ./internal/e2e -run TestHostLostWithTheStore
+
+soak: ## a hundred thousand renewals and a thousand reconnects of each store: make soak RENEWALS=1000000
+	REGENT_SOAK=$(or $(RENEWALS),100000) $(GO) test -timeout 12h -count 1 -p 1 -v -run '^TestSoak$$' ./dcs/...
 
 lint: $(BIN)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }

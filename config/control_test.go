@@ -34,7 +34,10 @@ func TestLoadControlByURL(t *testing.T) {
 		"[::1]:2379":                "http://[::1]:2379 service",
 		"10.0.0.1:8500":             "http://10.0.0.1:8500 service",
 		"consul://10.0.0.1/db":      "http://10.0.0.1:8500 db",
-		"zookeeper://10.0.0.1:2181": "store zookeeper isn't supported",
+		"zookeeper://10.0.0.1/apps": "zookeeper://10.0.0.1:2181 apps",
+		"zookeeper://[::1]:2182":    "zookeeper://[::1]:2182 service",
+		"10.0.0.1:2181":             "zookeeper://10.0.0.1:2181 service",
+		"raft://10.0.0.1:2181":      "store raft isn't supported",
 		"etcd3://":                  "allowed is etcd3://host:port/namespace",
 		":2379":                     "allowed is etcd3://host:port/namespace",
 	} {
@@ -44,6 +47,8 @@ func TestLoadControlByURL(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", given, err)
 			}
+		case strings.HasPrefix(given, "etcd://") && c.Store.Kind != "etcd":
+			t.Errorf("%s: %s", given, c.Store.Kind)
 		case servers(t, c)+" "+c.Namespace != want:
 			t.Errorf("%s: %+v %s, want %s", given, c.Store, c.Namespace, want)
 		}
@@ -71,7 +76,7 @@ func servers(t *testing.T, c *Config) string {
 }
 
 // etcd3 is what the section says if it is etcd3's.
-func etcd3(c *Config) Etcd3 {
-	section, _ := c.Store.Section.(Etcd3)
+func etcd3(c *Config) Etcd {
+	section, _ := c.Store.Section.(Etcd)
 	return section
 }

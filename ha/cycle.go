@@ -40,7 +40,8 @@ func idle(v view, d decision) bool {
 
 // routine says whether a decision does only what a member does in every cycle,
 // under conditions that the store itself checks: it publishes an unchanged entry,
-// and a leader renews its lease with its position. A standby whose WAL doesn't
+// and a leader renews its lease with its position. Slots that are there move to where
+// the leader said that they are, which it said already. A standby whose WAL doesn't
 // stream has reason enough to read.
 func routine(v view, d decision) bool {
 	s := v.Server
@@ -50,6 +51,10 @@ func routine(v view, d decision) bool {
 	for _, act := range d.Actions {
 		switch act := act.(type) {
 		case touch:
+		case syncSlots:
+			if slotMissing(v, act.Wanted) || slices.ContainsFunc(act.Gone, func(name string) bool { return hasSlot(v, name) }) {
+				return false
+			}
 		case renew:
 			if slices.ContainsFunc(act.Docs, func(w dcs.Write) bool { return w.Key != dcs.StatusKey }) {
 				return false
@@ -58,7 +63,7 @@ func routine(v view, d decision) bool {
 			return false
 		}
 	}
-	d.Memory.LastTouch = v.Memory.LastTouch
+	d.Memory.LastTouch, d.Memory.LastSlots = v.Memory.LastTouch, v.Memory.LastSlots
 	return d.Memory == remember(v)
 }
 

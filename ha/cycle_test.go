@@ -46,3 +46,37 @@ func TestReconfigure(t *testing.T) {
 		t.Errorf("%v", s.Tags)
 	}
 }
+
+// An idle member's cycle keeps slots, which alone is no reason to read the store.
+func TestRoutine(t *testing.T) {
+	streaming := postgres.Status{Receiver: &postgres.Receiver{Streaming: true}, Slots: []postgres.Slot{{Name: "b"}}}
+	move := func(name string) syncSlots { return syncSlots{Wanted: []postgres.WantedSlot{{Name: name, Advance: 7}}} }
+	for name, test := range map[string]struct {
+		server  postgres.Status
+		actions []action
+		want    bool
+	}{
+		"touch":                       {streaming, []action{touch{}}, true},
+		"slots that are there":        {streaming, []action{move("b"), touch{}}, true},
+		"a slot that is missing":      {streaming, []action{move("c"), touch{}}, false},
+		"a slot to be dropped":        {streaming, []action{syncSlots{Gone: []string{"b"}}}, false},
+		"one that was dropped":        {streaming, []action{syncSlots{Gone: []string{"c"}}}, true},
+		"a position":                  {streaming, []action{renew{Docs: []dcs.Write{{Key: dcs.StatusKey}}}}, true},
+		"another document":            {streaming, []action{renew{Docs: []dcs.Write{{Key: dcs.SyncKey}}}}, false},
+		"a request for the key":       {streaming, []action{acquire{}}, false},
+		"touch, without a WAL source": {postgres.Status{}, []action{touch{}}, false},
+	} {
+		v := view{Server: test.server}
+		d := decision{Actions: test.actions, Memory: remember(v)}
+		d.Memory.LastTouch, d.Memory.LastSlots = 5, 5
+		if got := routine(v, d); got != test.want {
+			t.Errorf("%s: routine is %v", name, got)
+		}
+	}
+	v := view{Server: streaming}
+	d := decision{Actions: []action{touch{}}, Memory: remember(v)}
+	d.Memory.Promoting = 5
+	if routine(v, d) {
+		t.Error("what is to be remembered is no routine")
+	}
+}

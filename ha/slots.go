@@ -61,7 +61,10 @@ func wants(wanted []postgres.WantedSlot, name string) bool {
 }
 
 func slotMissing(v view, wanted []postgres.WantedSlot) bool {
-	return slices.ContainsFunc(wanted, func(w postgres.WantedSlot) bool {
-		return !slices.ContainsFunc(v.Server.Slots, func(s postgres.Slot) bool { return s.Name == w.Name })
-	})
+	return slices.ContainsFunc(wanted, func(w postgres.WantedSlot) bool { return !hasSlot(v, w.Name) })
+}
+
+// hasSlot says whether the server has a slot of this name.
+func hasSlot(v view, name string) bool {
+	return slices.ContainsFunc(v.Server.Slots, func(s postgres.Slot) bool { return s.Name == name })
 }

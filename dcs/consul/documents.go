@@ -36,16 +36,20 @@ func (d *DCS) Read(ctx context.Context) (dcs.Snapshot, error) {
 	if err != nil {
 		return dcs.Snapshot{}, failed(verb, err)
 	}
-	d.sawEntry(snapshot.Sent, pairs)
+	var entry *api.KVPair
 	for _, kv := range pairs {
 		switch key := strings.TrimPrefix(kv.Key, d.prefix); {
 		case kv.Key == d.leader:
 			snapshot.Leader = holder(kv)
 		case key == "" || strings.HasSuffix(key, "/"): // a folder that was made in Consul's web page
 		default:
+			if dcs.Key(key) == dcs.MemberKey(d.name) {
+				entry = kv
+			}
 			snapshot.Documents[dcs.Key(key)] = dcs.Document{Value: append([]byte{}, kv.Value...), Version: version(kv.ModifyIndex)}
 		}
 	}
+	d.sawEntry(snapshot.Sent, entry)
 	return snapshot, nil
 }
 

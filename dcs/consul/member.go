@@ -80,7 +80,7 @@ func (d *DCS) publish(ctx context.Context, path, value string) error {
 	if err != nil {
 		return err
 	}
-	d.sawEntry(sent, api.KVPairs{kv})
+	d.sawEntry(sent, kv)
 	if kv != nil && kv.Session == d.member.id && string(kv.Value) == value {
 		return nil
 	}
@@ -106,14 +106,12 @@ func (d *DCS) publish(ctx context.Context, path, value string) error {
 	return a.unexpected()
 }
 
-// sawEntry takes note of this member's entry, as an answer has it that would show it.
-func (d *DCS) sawEntry(sent clock.Instant, found api.KVPairs) {
-	path := d.prefix + string(dcs.MemberKey(d.name))
-	for _, kv := range found {
-		if kv != nil && kv.Key == path {
-			d.entry.Saw(sent, string(kv.Value), kv.Session)
-			return
-		}
+// sawEntry takes note of this member's entry, as a request that was sent at sent has
+// shown it; nil: it is absent.
+func (d *DCS) sawEntry(sent clock.Instant, kv *api.KVPair) {
+	if kv == nil {
+		d.entry.Saw(sent, "", "")
+		return
 	}
-	d.entry.Saw(sent, "", "")
+	d.entry.Saw(sent, string(kv.Value), kv.Session)
 }

@@ -25,6 +25,12 @@ type Harness struct {
 	Largest int
 	// Names are member names that the store must take; nil: all sorts.
 	Names []string
+	// ClaimsDocuments: who acquires the leader key writes the documents that only
+	// the leader may write again, which gives them new versions.
+	ClaimsDocuments bool
+	// ForgetsTTL: the store doesn't keep what TTL a grant has. Resumed, it lasts as
+	// long as its new handle says, if that is longer.
+	ForgetsTTL bool
 	// EntriesStay: a member's entry is something that the store doesn't end.
 	EntriesStay bool
 	// Unproven: a watch of this store can't prove that nothing has changed.
@@ -43,6 +49,9 @@ type Store struct {
 	// OpenLinked returns a handle that reaches the store over a link of its own.
 	// Nil: there is no link to cut.
 	OpenLinked func(tb testing.TB, o Options) (dcs.DCS, Link)
+	// Left names what the store keeps for handles beside keys: leases, sessions.
+	// Nil: it has none, or doesn't tell.
+	Left func(tb testing.TB) []string
 	// Server is nil where the store is no process.
 	Server Server
 }

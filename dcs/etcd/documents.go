@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/regent-ha/regent/dcs"
@@ -22,7 +23,7 @@ func (d *DCS) Read(ctx context.Context) (dcs.Snapshot, error) {
 	if err != nil {
 		return dcs.Snapshot{}, failed("read "+d.prefix, err)
 	}
-	d.sawEntry(snapshot.Sent, answer.Kvs)
+	var entry *mvccpb.KeyValue
 	for _, kv := range answer.Kvs {
 		if string(kv.Key) == d.leader {
 			snapshot.Leader = holder(kv)
@@ -30,13 +31,20 @@ func (d *DCS) Read(ctx context.Context) (dcs.Snapshot, error) {
 		}
 		key := dcs.Key(strings.TrimPrefix(string(kv.Key), d.prefix))
 		snapshot.Documents[key] = dcs.Document{Value: append([]byte{}, kv.Value...), Version: version(kv)}
+		if key == dcs.MemberKey(d.name) {
+			entry = kv
+		}
 	}
+	d.sawEntry(snapshot.Sent, entry)
 	return snapshot, nil
 }
 
 // Put implements dcs.DCS.
 func (d *DCS) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
-	verb := "put " + string(w.Key)
+	return d.put(ctx, "put "+string(w.Key), w)
+}
+
+func (d *DCS) put(ctx context.Context, verb string, w dcs.Write) (dcs.Version, error) {
 	var t transaction
 	if err := t.write(d.prefix+string(w.Key), w); err != nil {
 		return dcs.Absent, failed(verb, err)
@@ -65,7 +73,7 @@ func (d *DCS) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
 
 // Delete implements dcs.DCS.
 func (d *DCS) Delete(ctx context.Context, key dcs.Key, prev dcs.Version) error {
-	_, err := d.Put(ctx, dcs.Write{Key: key, Prev: prev})
+	_, err := d.put(ctx, "delete "+string(key), dcs.Write{Key: key, Prev: prev})
 	return err
 }
 

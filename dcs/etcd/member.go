@@ -14,7 +14,7 @@ import (
 // Touch implements dcs.DCS. An entry that stands as it should costs a keep-alive
 // and no write; and a read unless a watch proves that it stands.
 func (d *DCS) Touch(ctx context.Context, m dcs.Member) error {
-	const verb = "touch"
+	verb := "touch " + string(dcs.MemberKey(d.name))
 	if err := d.needName(verb); err != nil {
 		return err
 	}
@@ -39,8 +39,7 @@ func (d *DCS) touch(ctx context.Context, path, value string) error {
 		if err = d.extendMember(ctx); err != nil {
 			return err
 		}
-		err = d.publish(ctx, path, value)
-		if !isLeaseNotFound(err) {
+		if err = d.publish(ctx, path, value); !isLeaseNotFound(err) {
 			return err
 		}
 		d.member = grant{}
@@ -65,37 +64,35 @@ func (d *DCS) publish(ctx context.Context, path, value string) error {
 	if d.entry.Stands(value, grant, &d.silence, d.clock.Now(), d.standingFor()) {
 		return nil
 	}
-	return d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
-		if !d.entry.Differs(value, grant) {
-			sent := d.clock.Now()
-			answer, err := client.Get(ctx, path)
-			if err != nil {
-				return err
-			}
-			kv := d.sawEntry(sent, answer.Kvs)
-			if kv != nil && kv.Lease == int64(d.member.id) && string(kv.Value) == value {
-				return nil
-			}
-		}
+	if !d.entry.Differs(value, grant) {
 		sent := d.clock.Now()
-		d.entry.Writing(sent)
-		_, err := client.Put(ctx, path, value, clientv3.WithLease(d.member.id))
-		if err == nil {
-			d.entry.Saw(sent, value, grant)
+		kv, err := d.get(ctx, path)
+		if err != nil {
+			return err
 		}
-		return err
-	})
-}
-
-// sawEntry takes note of this member's entry, as an answer has it that would show it.
-func (d *DCS) sawEntry(sent clock.Instant, kvs []*mvccpb.KeyValue) *mvccpb.KeyValue {
-	path := d.prefix + string(dcs.MemberKey(d.name))
-	for _, kv := range kvs {
-		if string(kv.Key) == path {
-			d.entry.Saw(sent, string(kv.Value), grantID(clientv3.LeaseID(kv.Lease)))
-			return kv
+		d.sawEntry(sent, kv)
+		if kv != nil && kv.Lease == int64(d.member.id) && string(kv.Value) == value {
+			return nil
 		}
 	}
-	d.entry.Saw(sent, "", "")
-	return nil
+	sent := d.clock.Now()
+	d.entry.Writing(sent)
+	err := d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
+		_, err := client.Put(ctx, path, value, clientv3.WithLease(d.member.id))
+		return err
+	})
+	if err == nil {
+		d.entry.Saw(sent, value, grant)
+	}
+	return err
+}
+
+// sawEntry takes note of this member's entry, as a request that was sent at sent has
+// shown it; nil: it is absent.
+func (d *DCS) sawEntry(sent clock.Instant, kv *mvccpb.KeyValue) {
+	if kv == nil {
+		d.entry.Saw(sent, "", "")
+		return
+	}
+	d.entry.Saw(sent, string(kv.Value), grantID(clientv3.LeaseID(kv.Lease)))
 }

@@ -41,7 +41,9 @@ type Options struct {
 	// Endpoints, if they answer there. Zero: never.
 	Discover time.Duration
 	// AttemptTimeout is after which a request goes to the next of several
-	// endpoints: by default a tenth of TTL, at least half a second.
+	// endpoints: by default a twentieth of the TTL that holds, at least a quarter
+	// of a second, so that the time for one request is enough for two of them. Each
+	// further one may take twice as long.
 	AttemptTimeout time.Duration
 }
 
@@ -74,9 +76,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.AttemptTimeout <= 0 {
-		o.AttemptTimeout = max(o.TTL/10, 500*time.Millisecond)
 	}
 	return o, nil
 }

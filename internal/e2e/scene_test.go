@@ -34,12 +34,16 @@ type scene struct {
 func newLab(t *testing.T, o lab.Options) *scene {
 	t.Helper()
 	o.Regent = os.Getenv(daemonVar)
-	o.PostgresBin = testenv.PostgresBin(t)
+	if o.PostgresBin == "" {
+		o.PostgresBin = testenv.PostgresBin(t)
+	}
 	etcd, err := exec.LookPath("etcd")
 	if err != nil {
 		t.Fatal("no etcd found: apt-get install etcd-server")
 	}
-	o.Store = lab.Etcd(etcd)
+	if o.Store == nil {
+		o.Store = lab.Etcd(etcd)
+	}
 	l, err := lab.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -72,15 +72,20 @@ func New(o Options) (*Lab, error) {
 
 // build makes the store and the nodes.
 func (l *Lab) build() error {
-	const perMember, perNode = 2, 2
-	addrs, err := l.addresses(l.options.StoreMembers*perMember + l.options.Nodes*perNode)
+	forStore, err := l.addresses(l.options.StoreMembers)
 	if err != nil {
 		return err
 	}
-	forStore, forNodes := addrs[:l.options.StoreMembers*perMember], addrs[l.options.StoreMembers*perMember:]
+	forNodes, err := l.addresses(l.options.Nodes)
+	if err != nil {
+		return err
+	}
 	l.Store = newStore(l, forStore)
 	for i := range l.options.Nodes {
-		n := &Node{Name: string(rune('a' + i)), SQLAddr: forNodes[i*perNode], APIAddr: forNodes[i*perNode+1], lab: l}
+		n := &Node{Name: string(rune('a' + i)), SQLAddr: forNodes[2*i], APIAddr: forNodes[2*i+1], lab: l}
+		if l.options.Colocated {
+			n.store = l.Store.members[i]
+		}
 		l.Nodes = append(l.Nodes, n)
 		if err := n.build(); err != nil {
 			return err

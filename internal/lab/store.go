@@ -43,7 +43,7 @@ func Etcd(program string) StoreCommand {
 func RegentStore(program string) StoreCommand {
 	return func(m StoreMember) []string {
 		return []string{
-			program, "run", "--name", m.Name, "--data-dir", m.Dir,
+			program, "run", "--new", "--name", m.Name, "--data-dir", m.Dir,
 			"--listen-client", "http://" + m.Client, "--listen-peer", "http://" + m.Peer,
 			"--initial-cluster", m.InitialCluster, "--cluster-token", m.Token,
 		}
@@ -86,14 +86,9 @@ func newStore(l *Lab, addrs []string) *Store {
 // Start starts the members that don't run and returns when they serve.
 func (s *Store) Start(ctx context.Context) error {
 	for _, m := range s.members {
-		if m.process != nil && !m.process.ended() {
-			continue
+		if err := s.startMember(m); err != nil {
+			return err
 		}
-		p, err := spawn(s.lab.Dir, m.Dir+".log", m.argv, environment(s.lab.Dir))
-		if err != nil {
-			return fmt.Errorf("lab: store: %w", err)
-		}
-		m.process = p
 	}
 	if s.client == nil {
 		client, err := clientv3.New(clientv3.Config{
@@ -115,6 +110,19 @@ func (s *Store) Start(ctx context.Context) error {
 		_, err := s.client.Get(ctx, "/service/") // linearizable: a majority was asked
 		return err
 	})
+}
+
+// startMember starts a member if it doesn't run.
+func (s *Store) startMember(m *storeMember) error {
+	if m.process != nil && !m.process.ended() {
+		return nil
+	}
+	p, err := spawn(s.lab.Dir, m.Dir+".log", m.argv, environment(s.lab.Dir))
+	if err != nil {
+		return fmt.Errorf("lab: store: %w", err)
+	}
+	m.process = p
+	return nil
 }
 
 // Kill ends all members at once. Their data stays.

@@ -22,17 +22,19 @@ var mayImport = map[string][]string{
 
 	// A store knows dcs and its own client.
 	"dcs/memory":     {"clock", "dcs"},
+	"dcs/etcd2":      {"clock", "dcs"},
 	"dcs/kubernetes": {"clock", "dcs", "k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd", "k8s.io/client-go/transport"},
 	"dcs/etcd": {"clock", "dcs", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/", "google.golang.org/grpc", "google.golang.org/grpc/",
 		"go.uber.org/zap"},
 
-	"dcs/consul": {"clock", "dcs", "github.com/hashicorp/consul/api"},
+	"dcs/consul":    {"clock", "dcs", "github.com/hashicorp/consul/api"},
+	"dcs/zookeeper": {"clock", "dcs"},
 
 	"ha": {"clock", "dcs", "fence", "internal/value", "postgres"},
 
 	"rest": {"clock", "dcs", "ha", "internal/jsontext", "internal/value", "postgres",
 		"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
-	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
+	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/etcd2", "dcs/kubernetes", "dcs/zookeeper", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
 		"github.com/knadh/koanf/", "go.yaml.in/yaml/v3"},
 
 	// Programs wire.
@@ -52,7 +54,8 @@ var mayImport = map[string][]string{
 	"internal/tcpproxy": {},
 	"internal/ports":    {},
 	"internal/testenv": {"internal/ports", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
-		"github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
+		"github.com/go-zookeeper/zk", "github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
+	"internal/testenv/pg_basebackup": {"github.com/jackc/pgx/v5/"},
 	"internal/lab": {"internal/ports", "clock", "dcs", "dcs/etcd", "internal/tcpproxy",
 		"go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
@@ -61,7 +64,7 @@ var mayImport = map[string][]string{
 	"internal/tally":     {"golang.org/x/net/http2", "golang.org/x/net/http2/hpack"},
 	"internal/bench":     {"clock", "dcs", "internal/lab", "internal/tally", "github.com/jackc/pgx/v5"},
 	"internal/bench/cmd": {"internal/bench", "internal/lab"},
-	"internal/load":     {"clock", "dcs", "dcs/etcd", "internal/ports"},
+	"internal/load":      {"clock", "dcs", "dcs/etcd", "internal/ports"},
 	"internal/load/cmd":  {"internal/load"},
 	"internal/repotest":  {},
 
@@ -76,7 +79,8 @@ var mayImport = map[string][]string{
 // package and the packages below it may.
 var testsMayImport = []string{
 	"clock", "dcs/dcstest", "dcs/memory", "postgres/postgrestest", "ha/hatest", "internal/testenv", "internal/lab", "internal/tcpproxy",
-	"github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
+	"github.com/go-zookeeper/zk", "github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5",
+	"golang.org/x/net/dns/dnsmessage", "golang.org/x/sys/unix",
 }
 
 func TestImports(t *testing.T) {

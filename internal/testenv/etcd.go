@@ -27,6 +27,9 @@ type EtcdOptions struct {
 	// Election is the election timeout, by default 500 ms. One and a half of it,
 	// in whole seconds, is the shortest TTL that etcd grants.
 	Election time.Duration
+	// V2 makes it serve API v2 as well. Password then is one of API v2, which has
+	// users of its own.
+	V2 bool
 	// Args are added to each member's command line.
 	Args []string
 }
@@ -41,14 +44,18 @@ type EtcdCluster struct {
 	Certificates string
 	// Username and Password of a client; empty without EtcdOptions.Password.
 	Username, Password string
+
+	ca *authority
 }
 
 // EtcdMember is one server of it.
 type EtcdMember struct {
-	Addr string // host:port for clients
+	Addr     string // host:port for clients
+	PeerAddr string // host:port for the other servers
 
 	tb    testing.TB
 	args  []string
+	data  string
 	log   string
 	child *child
 }
@@ -66,9 +73,9 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	var certificates []string
 	if o.TLS {
 		scheme = "https"
-		ca := newAuthority(tb, dir)
-		c.TLS, c.Certificates = ca.clientConfig(tb), dir
-		certificates = ca.serverArgs(tb)
+		c.ca = newAuthority(tb, dir)
+		c.TLS, c.Certificates = c.ca.clientConfig(tb, ""), dir
+		certificates = c.ca.serverArgs(tb)
 	}
 	c.plan(tb, program, scheme, dir, o, certificates)
 	for _, m := range c.Members {
@@ -76,7 +83,11 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	}
 	c.WaitHealthy(tb)
 	if o.Password != "" {
-		c.enableAuth(tb, o.Password)
+		enable := c.enableAuth
+		if o.V2 {
+			enable = c.enableAuthV2
+		}
+		enable(tb, o.Password)
 	}
 	return c
 }
@@ -87,16 +98,20 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 	if election <= 0 {
 		election = 500 * time.Millisecond
 	}
+	if o.V2 {
+		o.Args = append([]string{"--enable-v2"}, o.Args...)
+	}
 	var peers, initial []string
 	for i := range max(o.Members, 1) {
-		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))})
-		peers = append(peers, "http://"+Addr(tb))
+		data := filepath.Join(dir, fmt.Sprintf("m%d", i))
+		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), PeerAddr: Addr(tb), data: data, log: data + ".log"})
+		peers = append(peers, "http://"+c.Members[i].PeerAddr)
 		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	for i, m := range c.Members {
 		client := scheme + "://" + m.Addr
 		m.args = append([]string{
-			program, "--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(dir, fmt.Sprintf("m%d", i)),
+			program, "--name", fmt.Sprintf("m%d", i), "--data-dir", m.data,
 			"--listen-client-urls", client, "--advertise-client-urls", client,
 			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
 			"--initial-cluster", strings.Join(initial, ","), "--initial-cluster-token", dir,
@@ -140,10 +155,14 @@ func (c *EtcdCluster) Client(tb testing.TB, endpoints ...string) *clientv3.Clien
 	if len(endpoints) == 0 {
 		endpoints = c.Endpoints()
 	}
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: c.TLS, Username: c.Username, Password: c.Password, Logger: zap.NewNop(),
-		DialTimeout: 20 * time.Second, DialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0)},
-	})
+	return c.client(tb, clientv3.Config{Endpoints: endpoints, Username: c.Username, Password: c.Password})
+}
+
+func (c *EtcdCluster) client(tb testing.TB, o clientv3.Config) *clientv3.Client {
+	tb.Helper()
+	o.TLS, o.Logger = c.TLS, zap.NewNop()
+	o.DialTimeout, o.DialOptions = 20*time.Second, []grpc.DialOption{grpc.WithIdleTimeout(0)}
+	client, err := clientv3.New(o)
 	if err != nil {
 		tb.Fatalf("testenv: connect to etcd: %v", err)
 	}

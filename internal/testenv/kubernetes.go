@@ -94,7 +94,7 @@ func startStore(tb testing.TB, dir string) (url string) {
 	if servers, err := serversDir(); err == nil {
 		program := filepath.Join(servers, "regent-store")
 		if _, err := os.Stat(program); err == nil {
-			startChild(tb, filepath.Join(dir, "store.log"), program, "run", "--data-dir", data, "--listen-client", client, "--listen-peer", peer)
+			startChild(tb, filepath.Join(dir, "store.log"), program, "run", "--new", "--data-dir", data, "--listen-client", client, "--listen-peer", peer)
 			return client
 		}
 	}

@@ -69,6 +69,10 @@ func dropRoot() int {
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, "HOME="+home, "USER="+User, "LC_ALL=C.UTF-8")
+	// User may not get to the checkout, nor find another's cache.
+	if majors, err := majorsDir(); err == nil {
+		cmd.Env = append(cmd.Env, majorsVar+"="+majors)
+	}
 	if servers := openServers(); servers != nil {
 		defer servers.Close()
 		cmd.ExtraFiles = []*os.File{servers} // the first is serversFD
