@@ -12,8 +12,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/regent-ha/regent/dcs"
-	"github.com/regent-ha/regent/dcs/etcd"
 	"github.com/regent-ha/regent/internal/tally"
 	"github.com/regent-ha/regent/internal/testenv"
 )
@@ -55,36 +53,35 @@ func TestRequestsToEtcd(t *testing.T) {
 	link := listen(t, server.Members[0].Addr)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	d, err := etcd.Open(etcd.Options{Endpoints: []string{link.Addr}, Path: dcs.Path{Scope: "demo"}, Name: "a", TTL: 3 * time.Second})
+	client := server.Client(t, link.Addr)
+	large := strings.Repeat("x", 100_000) // several frames
+	for range 3 {
+		if _, err := client.Put(ctx, "a", large); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Get(ctx, "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lease, err := client.Grant(ctx, 60)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
-	large := dcs.Write{Key: dcs.ConfigKey, Value: []byte(strings.Repeat("x", 100_000)), Prev: dcs.Any} // several frames
-	for range 3 {
-		if _, err := d.Put(ctx, large); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := d.Read(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := d.Touch(ctx, dcs.Member{State: "running"}); err != nil {
+	if _, err := client.KeepAliveOnce(ctx, lease.ID); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"Txn": 3, "Range": 3, "LeaseGrant": 1, "Put": 1}
+	want := map[string]int{"Put": 3, "Range": 3, "LeaseGrant": 1, "LeaseKeepAlive": 1}
 	wantCounts(t, link, want)
 	watching, end := context.WithCancel(ctx)
-	hints := d.Watch(watching)
-	testenv.Eventually(t, 20*time.Second, "a watch to be seen", func() error {
-		if c := counts(t, link); c["Watch"] != 1 || c[tally.Watching] < 2 {
-			return fmt.Errorf("got %v", c)
+	defer end()
+	client.Watch(watching, "a")
+	for range 2 {
+		if err := client.RequestProgress(watching); err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	})
-	end()
-	for range hints {
 	}
+	want["Watch"], want[tally.Watching] = 1, 2
+	wantCounts(t, link, want)
 }
 
 // Patroni reaches etcd by JSON over HTTP/1.1; so does this.
