@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+
+	"github.com/regent-ha/regent/internal/servers"
 )
 
 // EtcdOptions say what an etcd cluster is like; the zero value is one member
@@ -57,9 +58,9 @@ type EtcdMember struct {
 // returns when it serves.
 func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	tb.Helper()
-	program, err := exec.LookPath("etcd")
+	program, err := servers.FindPackaged("etcd", "etcd-server")
 	if err != nil {
-		tb.Fatal("no etcd found: apt-get install etcd-server")
+		tb.Fatalf("testenv: %v", err)
 	}
 	c := &EtcdCluster{}
 	scheme, dir := "http", tb.TempDir()
@@ -94,15 +95,12 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	for i, m := range c.Members {
-		client := scheme + "://" + m.Addr
-		m.args = append([]string{
-			program, "--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(dir, fmt.Sprintf("m%d", i)),
-			"--listen-client-urls", client, "--advertise-client-urls", client,
-			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
-			"--initial-cluster", strings.Join(initial, ","), "--initial-cluster-token", dir,
-			"--heartbeat-interval", fmt.Sprint(election.Milliseconds() / 10), "--election-timeout", fmt.Sprint(election.Milliseconds()),
-			"--logger", "zap", "--log-level", "warn",
-		}, append(certificates, o.Args...)...)
+		name := fmt.Sprintf("m%d", i)
+		m.args = append(servers.EtcdMember{
+			Name: name, Dir: filepath.Join(dir, name), Client: scheme + "://" + m.Addr, Peer: peers[i],
+			InitialCluster: strings.Join(initial, ","), Token: dir,
+		}.Args(program), "--heartbeat-interval", fmt.Sprint(election.Milliseconds()/10), "--election-timeout", fmt.Sprint(election.Milliseconds()))
+		m.args = append(append(m.args, certificates...), o.Args...)
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/regent-ha/regent/internal/servers"
 )
 
 // User is whom tests run as when they were started by root, whom PostgreSQL
@@ -69,10 +71,10 @@ func dropRoot() int {
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, "HOME="+home, "USER="+User, "LC_ALL=C.UTF-8")
-	if servers := openServers(); servers != nil {
-		defer servers.Close()
-		cmd.ExtraFiles = []*os.File{servers} // the first is serversFD
-		cmd.Env = append(cmd.Env, serversVar+"="+serversPath)
+	if folder := openServers(); folder != nil {
+		defer folder.Close()
+		cmd.ExtraFiles = []*os.File{folder} // the first is serversFD
+		cmd.Env = append(cmd.Env, servers.FolderVar+"="+serversPath)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
