@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -74,8 +75,8 @@ func (d *demo) hints() func(state) []string {
 				fmt.Sprintf("kill -9 %d %d %d   agent, guard and PostgreSQL at once", n.agent, n.guard, n.postmaster))
 		}
 		if ctl != "" {
-			config := d.lab.Nodes[0].Config
-			out = append(out, ctl+" -c "+config+" list", ctl+" -c "+config+" switchover")
+			ctl := strings.Join(append(d.lab.Nodes[0].Env(), ctl, "-c", d.lab.Nodes[0].Config), " ")
+			out = append(out, ctl+" list", ctl+" switchover")
 		}
 		return append(out, "tail -f "+filepath.Join(d.lab.Dir, "*", "regent.log"),
 			filepath.Join(d.options.PostgresBin, "psql")+" -h "+d.lab.Nodes[0].Dir+" -U postgres -p "+d.lab.Nodes[0].Port())

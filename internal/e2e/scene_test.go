@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/internal/lab"
+	"github.com/regent-ha/regent/internal/servers"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -35,11 +35,13 @@ func newLab(t *testing.T, o lab.Options) *scene {
 	t.Helper()
 	o.Regent = os.Getenv(daemonVar)
 	o.PostgresBin = testenv.PostgresBin(t)
-	etcd, err := exec.LookPath("etcd")
-	if err != nil {
-		t.Fatal("no etcd found: apt-get install etcd-server")
+	if o.Store == nil {
+		etcd, err := servers.FindPackaged("etcd", "etcd-server")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Store = lab.Etcd(etcd)
 	}
-	o.Store = lab.Etcd(etcd)
 	l, err := lab.New(o)
 	if err != nil {
 		t.Fatal(err)

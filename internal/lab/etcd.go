@@ -1,0 +1,76 @@
+package lab
+
+import (
+	"context"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/servers"
+)
+
+// Etcd is one server of etcd's own program.
+func Etcd(program string) StoreKind {
+	return etcdKind{func(m servers.EtcdMember) []string { return m.Args(program) }}
+}
+
+// RegentStore is one server of cmd/regent-store.
+func RegentStore(program string) StoreKind {
+	return etcdKind{func(m servers.EtcdMember) []string { return m.RegentStoreArgs(program) }}
+}
+
+type etcdKind struct {
+	args func(servers.EtcdMember) []string
+}
+
+func (etcdKind) Least() dcs.Timing {
+	return dcs.Timing{TTL: 5 * time.Second, LoopWait: time.Second, RetryTimeout: time.Second}
+}
+
+func (etcdKind) Succession(ttl time.Duration) time.Duration { return ttl }
+
+func (k etcdKind) build(s site) (backend, error) {
+	addrs, err := s.addresses(2)
+	if err != nil {
+		return nil, err
+	}
+	b := &etcdStore{addr: addrs[0], argv: k.args(servers.EtcdMember{
+		Name: "etcd", Dir: s.folder("etcd"), Client: "http://" + addrs[0], Peer: "http://" + addrs[1], Token: s.scope,
+	})}
+	b.client, err = clientv3.New(clientv3.Config{
+		Endpoints: []string{b.addr}, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0)},
+	})
+	return b, err
+}
+
+type etcdStore struct {
+	unprepared
+	addr   string
+	argv   []string
+	client *clientv3.Client
+}
+
+func (b *etcdStore) servers() []server { return []server{{"etcd", b.argv}} }
+
+func (b *etcdStore) endpoint() string { return b.addr }
+
+func (b *etcdStore) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := b.client.Get(ctx, "/service/") // linearizable: a majority was asked
+	return err
+}
+
+func (b *etcdStore) open(path dcs.Path, ttl time.Duration) (dcs.DCS, error) {
+	return etcd.Open(etcd.Options{Endpoints: []string{b.addr}, Path: path, TTL: ttl})
+}
+
+func (b *etcdStore) member(_, _, link string) (membership, error) {
+	return membership{section: map[string]any{"etcd3": map[string]any{"hosts": []string{link}}}}, nil
+}
+
+func (b *etcdStore) close() { b.client.Close() }
