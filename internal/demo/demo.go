@@ -24,12 +24,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	programs, err := stores[o.Store].find()
+	store, err := o.findStore()
 	if err != nil {
 		return err
 	}
 	l, err := lab.New(lab.Options{
-		Regent: self, Store: stores[o.Store].kind(programs), PostgresBin: o.PostgresBin,
+		Regent: self, Store: store, PostgresBin: o.PostgresBin,
 		Dir: o.Dir, RemoveDir: o.Temporary, Output: os.Stderr,
 		LinkPeers: o.Check, // a lost host is silent then
 

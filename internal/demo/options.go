@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/regent-ha/regent/internal/lab"
 )
 
 // Options say what to show, and where the programs are.
@@ -19,7 +21,7 @@ type Options struct {
 	Dir         string // an empty one, which stays; by default a temporary one
 	Temporary   bool   // Dir was made for this run and goes with it
 	PostgresBin string // by default the newest of Debian's, or where PATH has initdb
-	Store       string // its kind, one of Stores: by default "regent-store"
+	Store       string // its kind, one of lab.StoreNames: by default "regent-store"
 	User        string // whom root becomes: by default "postgres"
 
 	Out io.Writer
@@ -34,10 +36,10 @@ func (o Options) settled() (Options, error) {
 		o.PostgresBin = findPostgres()
 	}
 	if o.Store == "" {
-		o.Store = defaultStore
+		o.Store = "regent-store"
 	}
-	if _, ok := stores[o.Store]; !ok {
-		return o, fmt.Errorf("--store %s is not allowed: %s are", o.Store, strings.Join(Stores(), ", "))
+	if !slices.Contains(lab.StoreNames(), o.Store) {
+		return o, fmt.Errorf("--store %s is not allowed: %s are", o.Store, strings.Join(lab.StoreNames(), ", "))
 	}
 	if entries, _ := os.ReadDir(o.Dir); o.Dir != "" && len(entries) > 0 && !o.Temporary {
 		return o, fmt.Errorf("--dir %s is not empty: name an empty directory", o.Dir)
@@ -67,6 +69,16 @@ func findPostgres() string {
 func major(path string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
 	return n
+}
+
+// findStore is the store that was chosen, with programs also from the folder of
+// this one.
+func (o Options) findStore() (lab.Found, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return lab.Found{}, err
+	}
+	return lab.FindStore(o.Store, filepath.Dir(self))
 }
 
 // beside is the path of a program in the folder of this one, or empty.

@@ -43,10 +43,11 @@ func becomeUser(o Options) (err error) {
 		return err
 	}
 	regent := filepath.Join(bin, "regent")
-	programs, err := stores[o.Store].find()
+	store, err := o.findStore()
 	if err != nil {
 		return err
 	}
+	programs := store.Programs
 	if ctl := beside("regentctl"); ctl != "" {
 		programs = append(programs, ctl)
 	}

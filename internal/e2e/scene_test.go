@@ -14,7 +14,6 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/internal/lab"
-	"github.com/regent-ha/regent/internal/servers"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -36,11 +35,7 @@ func newLab(t *testing.T, o lab.Options) *scene {
 	o.Regent = os.Getenv(daemonVar)
 	o.PostgresBin = testenv.PostgresBin(t)
 	if o.Store == nil {
-		etcd, err := servers.FindPackaged("etcd", "etcd-server")
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Store = lab.Etcd(etcd)
+		o.Store = findStore(t, "etcd")
 	}
 	l, err := lab.New(o)
 	if err != nil {
@@ -106,6 +101,12 @@ func (s *scene) judge(mayLose bool) lab.History {
 	for _, w := range s.writers {
 		w.Stop()
 	}
+	return s.checkRows(mayLose)
+}
+
+// checkRows checks what the writers have seen so far.
+func (s *scene) checkRows(mayLose bool) lab.History {
+	s.t.Helper()
 	h := lab.Recorded(s.writers...)
 	if overlaps := h.Overlaps(); len(overlaps) > 0 {
 		s.t.Errorf("two primaries for %v: %d writes, the first %+v", lab.TwoPrimaries(overlaps), len(overlaps), overlaps[0])
@@ -124,6 +125,16 @@ func (s *scene) judge(mayLose bool) lab.History {
 // gap is the client's longest time without an acknowledgement since the writers began.
 func (s *scene) gap() time.Duration {
 	return lab.Recorded(s.writers[len(s.writers)-1]).LongestGap(s.began, clock.System().Now())
+}
+
+// findStore is a kind of store, with its programs.
+func findStore(t *testing.T, name string) lab.StoreKind {
+	t.Helper()
+	store, err := lab.FindStore(name, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
 }
 
 func (s *scene) must(err error) {

@@ -1,0 +1,62 @@
+package lab
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/regent-ha/regent/internal/servers"
+)
+
+// known are the kinds of stores by name, with their programs found.
+var known = map[string]func(finder) StoreKind{
+	"regent-store": func(f finder) StoreKind { return RegentStore(f.built("regent-store")) },
+	"etcd":         func(f finder) StoreKind { return Etcd(f.packaged("etcd", "etcd-server")) },
+	"consul":       func(f finder) StoreKind { return Consul(f.built("consul")) },
+	"kubernetes":   func(f finder) StoreKind { return Kubernetes(f.built("kube-apiserver"), f.built("regent-store")) },
+}
+
+// StoreNames are the names that FindStore knows.
+func StoreNames() []string { return slices.Sorted(maps.Keys(known)) }
+
+// Found is a kind of store whose programs were found.
+type Found struct {
+	StoreKind
+	Programs []string // their paths
+}
+
+// FindStore is the kind of store of this name, with its programs where
+// scripts/servers puts them, in the folder beside if that isn't empty, or where
+// PATH has them.
+func FindStore(name, beside string) (Found, error) {
+	make, ok := known[name]
+	if !ok {
+		return Found{}, fmt.Errorf("store %s is not allowed: %s are", name, strings.Join(StoreNames(), ", "))
+	}
+	var found Found
+	var missing error
+	found.StoreKind = make(finder{beside, &found.Programs, &missing})
+	return found, missing
+}
+
+// finder finds programs and keeps the first error.
+type finder struct {
+	beside string
+	paths  *[]string
+	err    *error
+}
+
+// built is a program that scripts/servers builds.
+func (f finder) built(name string) string { return f.keep(servers.Find(name, f.beside)) }
+
+// packaged is a program of a Debian package.
+func (f finder) packaged(name, pkg string) string { return f.keep(servers.FindPackaged(name, pkg)) }
+
+func (f finder) keep(path string, err error) string {
+	if *f.err == nil {
+		*f.err = err
+	}
+	*f.paths = append(*f.paths, path)
+	return path
+}
