@@ -47,7 +47,7 @@ func becomeUser(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	programs := store.Programs
+	programs := store.Built
 	if ctl := beside("regentctl"); ctl != "" {
 		programs = append(programs, ctl)
 	}

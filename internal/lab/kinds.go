@@ -23,7 +23,7 @@ func StoreNames() []string { return slices.Sorted(maps.Keys(known)) }
 // Found is a kind of store whose programs were found.
 type Found struct {
 	StoreKind
-	Programs []string // their paths
+	Built []string // paths of those that scripts/servers builds
 }
 
 // FindStore is the kind of store of this name, with its programs where
@@ -36,19 +36,23 @@ func FindStore(name, beside string) (Found, error) {
 	}
 	var found Found
 	var missing error
-	found.StoreKind = make(finder{beside, &found.Programs, &missing})
+	found.StoreKind = make(finder{beside, &found.Built, &missing})
 	return found, missing
 }
 
 // finder finds programs and keeps the first error.
 type finder struct {
 	beside string
-	paths  *[]string
+	paths  *[]string // of the programs that were built
 	err    *error
 }
 
 // built is a program that scripts/servers builds.
-func (f finder) built(name string) string { return f.keep(servers.Find(name, f.beside)) }
+func (f finder) built(name string) string {
+	path := f.keep(servers.Find(name, f.beside))
+	*f.paths = append(*f.paths, path)
+	return path
+}
 
 // packaged is a program of a Debian package.
 func (f finder) packaged(name, pkg string) string { return f.keep(servers.FindPackaged(name, pkg)) }
@@ -57,6 +61,5 @@ func (f finder) keep(path string, err error) string {
 	if *f.err == nil {
 		*f.err = err
 	}
-	*f.paths = append(*f.paths, path)
 	return path
 }
