@@ -62,9 +62,12 @@ func newLab(t *testing.T, o lab.Options) *scene {
 func start(t *testing.T, o lab.Options) (*scene, *lab.Node) {
 	t.Helper()
 	s := newLab(t, o)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	s.must(s.Start(ctx))
+	for _, begin := range []func(context.Context) error{s.Store.Start, s.Start} { // each has its time
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		err := begin(ctx)
+		cancel()
+		s.must(err)
+	}
 	s.until("the cluster to be finished", func(ctx context.Context) error {
 		c, err := s.Cluster(ctx)
 		if err == nil && !dcs.ValidSystemID(c.Initialize.SystemID) {
