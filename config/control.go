@@ -52,7 +52,7 @@ func replaceStore(values map[string]any, storeURL string) error {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" {
-		return fmt.Errorf("the URL of the store is %q: allowed is etcd3://host:port/namespace", hidePassword(storeURL))
+		return fmt.Errorf("the URL of the store is %q: allowed is etcd3://host:port/namespace, or another store's in place of etcd3", hidePassword(storeURL))
 	}
 	kind, port := u.Scheme, u.Port()
 	for _, known := range storeKinds {

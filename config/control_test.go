@@ -34,7 +34,10 @@ func TestLoadControlByURL(t *testing.T) {
 		"[::1]:2379":                "http://[::1]:2379 service",
 		"10.0.0.1:8500":             "http://10.0.0.1:8500 service",
 		"consul://10.0.0.1/db":      "http://10.0.0.1:8500 db",
-		"zookeeper://10.0.0.1:2181": "store zookeeper isn't supported",
+		"zookeeper://10.0.0.1/apps": "zookeeper://10.0.0.1:2181 apps",
+		"zookeeper://[::1]:2182":    "zookeeper://[::1]:2182 service",
+		"10.0.0.1:2181":             "zookeeper://10.0.0.1:2181 service",
+		"raft://10.0.0.1:2181":      "store raft isn't supported",
 		"etcd3://":                  "allowed is etcd3://host:port/namespace",
 		":2379":                     "allowed is etcd3://host:port/namespace",
 	} {

@@ -81,7 +81,9 @@ func TestBadVariables(t *testing.T) {
 	const want = `PATRONI_CTL_INSECURE: "perhaps" is no switch: allowed are on, true, yes, 1 and off, false, no, 0
 PATRONI_LOG_FILE_NUM: "many" is no whole number
 PATRONI_RESTAPI_ALLOWLIST: must be a list: 'a','b' or ['a','b']
-etcd, etcd3: several stores are configured: one is allowed`
+etcd, etcd3: several stores are configured: one is allowed
+zookeeper.auth_data: must be a map of schemes to credentials: a blank is missing after a colon
+zookeeper.hosts: missing: it names the servers, as host:port`
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 func TestKubernetesSection(t *testing.T) {
-	c, warnings, err := loadText(t, `
+	_, _, err := loadText(t, `
 scope: shop
 etcd3: null
 kubernetes:
@@ -33,7 +33,7 @@ kubernetes:
 	if err == nil || !strings.Contains(err.Error(), "kubernetes.retriable_http_codes: 404 is not allowed") {
 		t.Errorf("the error is: %v", err)
 	}
-	c, warnings, err = loadText(t, `
+	c, warnings, err := loadText(t, `
 scope: shop
 etcd3: null
 kubernetes:

@@ -17,9 +17,11 @@ type Store struct {
 	Section Section // what the section says; nil where the kind isn't supported
 }
 
-// Section is what the section of a store says: a Consul, Etcd3 or Kubernetes.
+// Section is what the section of a store says: a Consul, Etcd3, Exhibitor,
+// Kubernetes or ZooKeeper.
 type Section interface {
-	// open makes a handle on the cluster. It may look servers up, and asks none.
+	// open makes a handle on the cluster. It may look servers up, and asks none
+	// of them.
 	open(ctx context.Context, h handle) (dcs.DCS, error)
 	// servers are the URLs of the servers, under the key that names them.
 	servers(ctx context.Context) (key string, urls []string, err error)
@@ -57,11 +59,11 @@ var storeKinds = []storeKind{
 	{kind: "etcd", port: etcdPort, keys: "host hosts url proxy srv discovery_srv srv_domain srv_suffix use_proxies" +
 		" protocol username password cacert cert key"},
 	{kind: "etcd3", port: etcdPort, host: "host", parse: func(s *section) Section { return parseEtcd3(s) }},
-	{kind: "exhibitor", port: "8181", keys: "hosts port poll_interval"},
+	{kind: "exhibitor", port: exhibitorPort, host: "hosts", parse: func(s *section) Section { return parseExhibitor(s) }},
 	{kind: "kubernetes", parse: func(s *section) Section { return parseKubernetes(s) }, check: checkKubernetesNames},
 	{kind: "raft", keys: "self_addr bind_addr partner_addrs data_dir password min_timeout max_timeout connection_timeout append_entries_period" +
 		" connection_retry_time leader_fallback_timeout"},
-	{kind: "zookeeper", port: "2181", keys: "hosts use_ssl cacert cert key key_password verify set_acls auth_data"},
+	{kind: "zookeeper", port: zookeeperPort, host: "hosts", parse: func(s *section) Section { return parseZooKeeper(s) }},
 }
 
 // supported are the kinds of stores that OpenDCS can open.

@@ -79,7 +79,7 @@ func New(o Options) *cobra.Command {
 	root.SetErr(o.Err)
 	f := root.PersistentFlags()
 	f.StringVarP(&p.flags.config, "config-file", "c", "", "configuration `FILE` (PATRONICTL_CONFIG_FILE; default ~/.config/patroni/patronictl.yaml)")
-	f.StringVarP(&p.flags.store, "dcs-url", "d", "", "the store, in place of the configured one: `etcd3://host:port/namespace` (DCS_URL)")
+	f.StringVarP(&p.flags.store, "dcs-url", "d", "", "the store, in place of the configured one: `scheme://host:port/namespace`, as etcd3://… or zookeeper://… (DCS_URL)")
 	f.StringVar(&p.flags.store, "dcs", "", "the same as --dcs-url")
 	f.BoolVarP(&p.flags.insecure, "insecure", "k", false, "don't verify the members' certificates")
 	_ = f.MarkHidden("dcs")

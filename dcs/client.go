@@ -173,8 +173,14 @@ func (c *Client) RemoveCluster(ctx context.Context) error {
 // Watch signals that a Read may show news; see DCS.
 func (c *Client) Watch(ctx context.Context) <-chan struct{} { return c.dcs.Watch(ctx) }
 
+// Quiet is the time in which nothing changed, as far as a Watch proves it; see DCS.
+func (c *Client) Quiet() (from, until clock.Instant) { return c.dcs.Quiet() }
+
 // SetTTL holds from the next grant on; see DCS.
 func (c *Client) SetTTL(ttl time.Duration) { c.dcs.SetTTL(ttl) }
+
+// LeaseFor is what a grant lasts that is made under this TTL; see DCS.
+func (c *Client) LeaseFor(ttl time.Duration) time.Duration { return c.dcs.LeaseFor(ttl) }
 
 // Close lets go of the store and keeps the lease.
 func (c *Client) Close() error { return c.dcs.Close() }

@@ -163,9 +163,16 @@ type DCS interface {
 	// missed between a Read and it, and after each reconnect. The channel closes
 	// only when ctx ends.
 	Watch(ctx context.Context) <-chan struct{}
+	// Quiet is what a Watch that stands has proven: whatever a Read showed that was
+	// sent at from or later was still so at until. Both are zero where nothing is
+	// proven, which is no fault: then only a Read tells.
+	Quiet() (from, until clock.Instant)
 	// SetTTL holds from the next grant on; it never lengthens a Lease already
 	// handed out and never gives the key up.
 	SetTTL(ttl time.Duration)
+	// LeaseFor is what a grant lasts that is made under this TTL: the TTL, or less
+	// where the store promises less. None lasts shorter.
+	LeaseFor(ttl time.Duration) time.Duration
 	// Close keeps the lease, so that a restart can resume it.
 	Close() error
 }

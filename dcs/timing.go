@@ -37,6 +37,7 @@ const (
 	minStep     = 400 * time.Millisecond
 	maxStep     = 2 * time.Second
 	minRenewing = 500 * time.Millisecond
+	leastRenew  = 3 // of the time before failsafe, one part passes before the next renewal if loop_wait is longer
 )
 
 // Plan lays out the lease l. What the store granted counts, not what was asked
@@ -52,7 +53,8 @@ func (t Timing) PlanFor(since clock.Instant, d time.Duration) Plan {
 	fast := kill - step
 	timer := fast - step
 	failsafe := timer - step
-	renew := min(t.LoopWait, failsafe-t.RetryTimeout)
+	// A lease may be a part of ttl only: then retrying gets less than retry_timeout.
+	renew := min(t.LoopWait, max(failsafe-t.RetryTimeout, failsafe/leastRenew))
 	return Plan{
 		Renew:    since.Add(renew),
 		GiveUp:   since.Add(min(renew+t.RetryTimeout, failsafe)),
@@ -64,10 +66,10 @@ func (t Timing) PlanFor(since clock.Instant, d time.Duration) Plan {
 	}
 }
 
-// RenewEvery is how long after a renewal the next one is due: loop_wait, or
-// earlier where ttl and retry_timeout leave less room.
-func (t Timing) RenewEvery() time.Duration {
-	return t.PlanFor(0, t.TTL).Renew.Sub(0)
+// RenewEvery is how long after a renewal the next one of a lease is due: loop_wait,
+// or earlier where the lease and retry_timeout leave less room.
+func (t Timing) RenewEvery(l Lease) time.Duration {
+	return t.PlanFor(0, l.For).Renew.Sub(0)
 }
 
 // RequestTimeout bounds one request to the store, so that two fit into
@@ -76,14 +78,16 @@ func (t Timing) RequestTimeout() time.Duration {
 	return max(t.RetryTimeout/2, 100*time.Millisecond)
 }
 
-// Check says which number must change if the instants can't be put in order.
+// Check says which number must change if the instants of a lease of TTL can't be
+// put in order.
 func (t Timing) Check() error {
 	if t.TTL <= 0 || t.LoopWait <= 0 || t.RetryTimeout <= 0 {
 		return fmt.Errorf("ttl (%v), loop_wait (%v) and retry_timeout (%v) must be more than 0", t.TTL, t.LoopWait, t.RetryTimeout)
 	}
-	if every := t.RenewEvery(); every < minRenewing {
+	longest := t.PlanFor(0, t.TTL).Failsafe.Sub(0) - minRenewing
+	if t.RetryTimeout > longest {
 		return fmt.Errorf("retry_timeout (%v) is too long for ttl (%v): at most %v leaves time to stop PostgreSQL before the lease ends",
-			t.RetryTimeout, t.TTL, (t.RetryTimeout + every - minRenewing).Truncate(100*time.Millisecond))
+			t.RetryTimeout, t.TTL, longest.Truncate(100*time.Millisecond))
 	}
 	return nil
 }

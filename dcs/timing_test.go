@@ -3,6 +3,7 @@ package dcs
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,25 @@ func TestEveryLegalTimingHasAPlan(t *testing.T) {
 			t.Fatalf("%v: %+v", timing, p)
 		}
 	})
+}
+
+// A store may grant less than ttl. Then the instants are in order all the same, and
+// something is left for a second try.
+func TestPartOfTTL(t *testing.T) {
+	for _, timing := range []Timing{
+		{TTL: 30 * time.Second, LoopWait: 10 * time.Second, RetryTimeout: 10 * time.Second},
+		{TTL: 20 * time.Second, LoopWait: time.Second, RetryTimeout: 9 * time.Second},
+		{TTL: 5 * time.Minute, LoopWait: time.Minute, RetryTimeout: 2 * time.Minute},
+	} {
+		for _, lease := range []time.Duration{4 * time.Second, timing.TTL / 2, time.Minute} {
+			p := timing.PlanFor(0, min(lease, timing.TTL))
+			inOrder := []clock.Instant{0, p.Renew, p.GiveUp, p.Timer, p.Fast, p.Kill, p.End}
+			if !slices.IsSorted(inOrder) || p.GiveUp.After(p.Failsafe) || p.Renew.Sub(0) < 500*time.Millisecond ||
+				p.GiveUp.Sub(p.Renew) < min(timing.RetryTimeout, time.Second) {
+				t.Errorf("%+v, lease %v: %+v", timing, lease, p)
+			}
+		}
+	}
 }
 
 func TestCheckNamesTheNumber(t *testing.T) {

@@ -93,6 +93,7 @@ type Agent struct {
 	cluster      dcs.Cluster
 	received     bool
 	readAt       clock.Instant
+	knownAt      clock.Instant // readAt, or until when its watch has proven that nothing changed since
 	lostAt       clock.Instant
 	stale        bool // a hint says that the store may have news
 	seen         map[string]clock.Instant

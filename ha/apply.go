@@ -42,7 +42,9 @@ func (a *Agent) do(ctx context.Context, v view, act action) error {
 	case disarm:
 		return a.fencing.disarm(ctx)
 	case touch:
-		return a.client.Touch(ctx, act.Member)
+		err := a.client.Touch(ctx, act.Member)
+		a.stale = a.stale || err != nil
+		return err
 	case put:
 		return a.put(ctx, act.Write)
 	case startPrimary:

@@ -16,9 +16,10 @@ var errLeave = errors.New("ha: the agent has ended on request")
 
 // cycle looks, decides and applies once. It returns when to look again.
 func (a *Agent) cycle(ctx context.Context) (clock.Instant, error) {
-	v := a.observe(ctx, a.readDue())
+	quiet := a.quiet()
+	v := a.observe(ctx, a.readDue(quiet))
 	d := decide(v)
-	if !v.Store.Fresh && !idle(v, d) {
+	if !v.Store.Fresh && !idle(v, d) && !(quiet && routine(v, d)) {
 		// Anything else than "nothing to do" is decided on what the store says now.
 		v = a.observe(ctx, true)
 		d = decide(v)
@@ -37,9 +38,55 @@ func idle(v view, d decision) bool {
 	return len(d.Actions) == 0 && d.Memory == remember(v)
 }
 
+// routine says whether a decision does only what a member does in every cycle,
+// under conditions that the store itself checks: it publishes an unchanged entry,
+// and a leader renews its lease with its position. A standby whose WAL doesn't
+// stream has reason enough to read.
+func routine(v view, d decision) bool {
+	s := v.Server
+	if v.Term.Unknown || !v.Term.held() && (s.Receiver == nil || !s.Receiver.Streaming) {
+		return false
+	}
+	for _, act := range d.Actions {
+		switch act := act.(type) {
+		case touch:
+		case renew:
+			if slices.ContainsFunc(act.Docs, func(w dcs.Write) bool { return w.Key != dcs.StatusKey }) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	d.Memory.LastTouch = v.Memory.LastTouch
+	return d.Memory == remember(v)
+}
+
 // readDue says whether the store must be read in the next cycle.
-func (a *Agent) readDue() bool {
-	return a.stale || !a.received || !a.lostAt.IsZero() || !a.clock.Now().Before(a.readAt.Add(a.settings.LoopWait))
+func (a *Agent) readDue(quiet bool) bool {
+	return a.stale || !a.received || !a.lostAt.IsZero() || a.requests.isConfigured() ||
+		!quiet && !a.clock.Now().Before(a.readAt.Add(a.settings.LoopWait))
+}
+
+// readAnyway is how many loop_wait pass at most between two reads, however well a
+// watch proves that there is nothing new.
+const readAnyway = 10
+
+// quiet says whether the last read still shows the store as it is, as far as its
+// watch has proven not long ago. Members whose entries are in it have been seen
+// until then.
+func (a *Agent) quiet() bool {
+	from, until := a.client.Quiet()
+	now, s := a.clock.Now(), a.settings
+	if from.IsZero() || a.readAt.Before(from) || !a.received || !a.lostAt.IsZero() ||
+		!now.Before(until.Add(max(s.LoopWait, s.TTL/2))) || !now.Before(a.readAt.Add(readAnyway*s.LoopWait)) {
+		return false
+	}
+	a.knownAt = max(a.knownAt, until)
+	for _, m := range a.cluster.Members {
+		a.seen[m.Name] = max(a.seen[m.Name], until)
+	}
+	return true
 }
 
 // observe is everything that a decision may depend on.
@@ -85,7 +132,7 @@ func (a *Agent) read(ctx context.Context) store {
 		}
 	}
 	a.cluster, a.received, a.stale = cluster, true, false
-	a.readAt, a.lostAt = cluster.Sent, 0
+	a.readAt, a.knownAt, a.lostAt = cluster.Sent, cluster.Sent, 0
 	for _, m := range cluster.Members {
 		a.seen[m.Name], a.known[m.Name] = now, m
 	}

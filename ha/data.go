@@ -85,8 +85,10 @@ func mayBootstrap(v view) decision {
 	case v.Self.Tags.NoFailover():
 		return say(v, "bootstrap/nofailover", "waiting for leader to bootstrap: this member is tagged nofailover")
 	}
-	for _, m := range v.Store.Cluster.Members {
-		if m.Name != v.Self.Name && hasData(m) {
+	// Those count too whose entries went a moment ago: a store that was wiped shows
+	// no member with data.
+	for _, m := range electorate(v) {
+		if m.Name != v.Self.Name && (hasData(m) || makesData(m)) {
 			return say(v, "bootstrap/others-have-data", "waiting for %s, which has data, to lead", m.Name)
 		}
 	}
@@ -108,7 +110,12 @@ func hasData(m dcs.Member) bool {
 	if m.Role == "uninitialized" || m.Role == "" {
 		return false
 	}
-	return !slices.Contains([]string{"", "creating replica", "initializing new cluster", "running custom bootstrap script"}, m.State)
+	return !slices.Contains([]string{"", "creating replica"}, m.State) && !makesData(m)
+}
+
+// makesData says whether m reports that it makes the cluster.
+func makesData(m dcs.Member) bool {
+	return m.State == "initializing new cluster" || m.State == "running custom bootstrap script"
 }
 
 // bootstrap goes on with the new cluster that is ours to make. The leader key is
@@ -128,7 +135,7 @@ func bootstrapFailed(v view) decision {
 // it gives the cluster free to be made again.
 func waitForBootstrap(v view) decision {
 	for _, m := range v.Store.Cluster.Members {
-		if m.Name != v.Self.Name && (m.State == "initializing new cluster" || m.State == "running custom bootstrap script" || hasData(m)) {
+		if m.Name != v.Self.Name && (makesData(m) || hasData(m)) {
 			d := say(v, "bootstrap/wait", "waiting for leader to bootstrap: %s is at it", m.Name)
 			d.Memory.InitSince = 0
 			return d

@@ -18,7 +18,7 @@ func leading(v view) decision {
 	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off || keyLooksLost(v)
 	if urgent || renewalDue(v) {
 		d.Actions = append([]action{renew{docs}}, d.Actions...)
-		return d.within(v, v.Settings.Timing().RenewEvery())
+		return d.within(v, v.Settings.Timing().RenewEvery(v.Term.Lease))
 	}
 	return d.at(v.Term.Plan.Renew)
 }
@@ -27,7 +27,7 @@ func leading(v view) decision {
 // last renewal was sent that much after its cycle began, and each would else take
 // a cycle and a read of its own.
 func renewalDue(v view) bool {
-	return !v.Now.Add(v.Settings.Timing().RenewEvery() / 10).Before(v.Term.Plan.Renew)
+	return !v.Now.Add(v.Settings.Timing().RenewEvery(v.Term.Lease) / 10).Before(v.Term.Plan.Renew)
 }
 
 // keyLooksLost says whether the store, as it was read in this cycle, doesn't

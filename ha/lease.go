@@ -88,6 +88,7 @@ func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
 		a.forget()
 		return fmt.Errorf("ha: renew the lease: %w", err)
 	case err != nil && !errors.Is(err, dcs.ErrConflict):
+		a.stale = true
 		return errors.Join(fmt.Errorf("ha: renew the lease: %w", err), a.office.change(t.Lease.ID, func(t *term) { t.Unknown = true }))
 	}
 	a.shrunk = false
@@ -113,7 +114,7 @@ func (a *Agent) armEarlier(ctx context.Context, t term) error {
 	if !a.shrunk {
 		return nil
 	}
-	plan := a.settings.Timing().PlanFor(a.clock.Now(), a.settings.TTL)
+	plan := a.settings.Timing().PlanFor(a.clock.Now(), a.client.LeaseFor(a.settings.TTL))
 	if plan.Kill.After(t.Plan.Kill) {
 		return nil
 	}

@@ -17,7 +17,7 @@ type Report struct {
 	Cluster  dcs.Cluster
 	Known    bool          // the cluster was read at least once
 	Readable bool          // it could be read in the last cycle that tried
-	ReadAt   clock.Instant // when that was begun
+	ReadAt   clock.Instant // when that was begun, or until when nothing has changed since
 	LastSeen time.Time     // the same by the wall clock; zero: never
 
 	Server postgres.Status
@@ -71,14 +71,14 @@ type reports struct {
 func (r *reports) add(v view, d decision, a *Agent) {
 	entry := forPeople(v, d)
 	report := Report{
-		Name: a.cfg.Name, Cluster: v.Store.Cluster, Known: v.Store.Received, Readable: v.Store.readable(), ReadAt: a.readAt,
+		Name: a.cfg.Name, Cluster: v.Store.Cluster, Known: v.Store.Received, Readable: v.Store.readable(), ReadAt: a.knownAt,
 		Server: v.Server, Member: memberEntry(v, d), Settings: v.Settings, Decision: entry, CycleAt: v.Now, NextAt: d.Next,
 	}
 	if v.Pledged.To != "" {
 		report.PledgedUntil = v.Pledged.Until
 	}
 	if v.Store.Received {
-		report.LastSeen = v.Wall.Add(-v.Now.Sub(a.readAt))
+		report.LastSeen = v.Wall.Add(-v.Now.Sub(a.knownAt))
 	}
 	if v.Job.running() && !v.Job.brief() {
 		report.Job, report.Progress = string(v.Job.Kind), v.Job.Progress

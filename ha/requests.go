@@ -181,6 +181,13 @@ func (r *requests) tagged() dcs.Tags {
 	return r.tags
 }
 
+// isConfigured says whether takeConfigured would say so.
+func (r *requests) isConfigured() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.configured
+}
+
 // takeConfigured says whether the local configuration has changed, once.
 func (r *requests) takeConfigured() bool {
 	r.mu.Lock()

@@ -113,7 +113,8 @@ func (s *scene) config(w words) {
 	}
 }
 
-func (s *scene) member(w words) {
+// described is the member that a line tells of.
+func described(w words) dcs.Member {
 	m := dcs.Member{Name: w.bare[0], State: "running", Role: "replica", Tags: tags(w)}
 	m.APIURL = "http://" + m.Name + ":8008/patroni"
 	m.ConnURL = "postgres://" + m.Name + ":5432/postgres"
@@ -126,6 +127,11 @@ func (s *scene) member(w words) {
 	if w.has("no-url") {
 		m.APIURL, m.ConnURL = "", ""
 	}
+	return m
+}
+
+func (s *scene) member(w words) {
+	m := described(w)
 	c := &s.v.Store.Cluster
 	for i := range c.Members {
 		if c.Members[i].Name == m.Name {
@@ -199,6 +205,13 @@ func (s *scene) term(w words) {
 	t.Lease = dcs.Lease{ID: "grant-1", Since: s.v.Now.Add(-time.Second), For: s.v.Settings.TTL}
 	if since := w.ago("renewed"); !since.IsZero() {
 		t.Lease.Since = since
+	}
+	if text, ok := w.values["lease"]; ok {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			panic(err)
+		}
+		t.Lease.For = d
 	}
 	t.Plan = s.v.Settings.Timing().Plan(t.Lease)
 	t.Armed = 7
@@ -372,9 +385,9 @@ func (s *scene) memory(w words) {
 
 // gone is a member whose entry has vanished a while ago.
 func (s *scene) gone(w words) {
-	name := w.bare[0]
-	s.v.Known = append(s.v.Known, dcs.Member{Name: name, APIURL: "http://" + name + ":8008/patroni", State: "running", Role: "replica"})
-	s.v.Seen[name] = w.ago("seen")
+	m := described(w)
+	s.v.Known = append(s.v.Known, m)
+	s.v.Seen[m.Name] = w.ago("seen")
 }
 
 // recorded takes the view of a decision that regentctl explain --save has saved.

@@ -30,15 +30,11 @@ func TestConformance(t *testing.T) {
 	dcstest.Run(t, dcstest.Harness{
 		Start:   startStore,
 		MinTTL:  4 * time.Second,
-		Granted: granted,
 		Late:    3 * time.Second, // sessions of 2 s end after 4 s
 		Delay:   2 * time.Second, // the lock delay
 		Largest: 256 << 10,       // of half a megabyte for a request, in base64
 	})
 }
-
-// granted is half of the TTL, and no more than Consul's longest lock delay.
-func granted(ttl time.Duration) time.Duration { return min(ttl/2, time.Minute) }
 
 func startStore(tb testing.TB) dcstest.Store {
 	server := testenv.Consul(tb, testenv.ConsulOptions{})

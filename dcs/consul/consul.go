@@ -38,6 +38,7 @@ type DCS struct {
 	member    grant        // guarded by touching
 	service   registration // guarded by touching
 
+	silence dcs.Silence // of the watch
 	delayed atomic.Bool // the last attempt met a lock delay: Watch is to tell when to try again
 
 	mu   sync.Mutex
@@ -80,6 +81,9 @@ func Open(o Options) (*DCS, error) {
 	return d, nil
 }
 
+// Quiet implements dcs.DCS.
+func (d *DCS) Quiet() (from, until clock.Instant) { return d.silence.Quiet() }
+
 // SetTTL implements dcs.DCS.
 func (d *DCS) SetTTL(ttl time.Duration) {
 	d.mu.Lock()
@@ -89,12 +93,11 @@ func (d *DCS) SetTTL(ttl time.Duration) {
 	}
 }
 
-// wantedTTL is what a new session is asked for: half of the cluster's TTL, as
-// Patroni does.
+// wantedTTL is what a new session is asked for now.
 func (d *DCS) wantedTTL() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return max((d.ttl / 2).Truncate(time.Millisecond), time.Millisecond)
+	return sessionTTL(d.ttl)
 }
 
 // Close implements dcs.DCS. Calls under way fail; sessions stay.

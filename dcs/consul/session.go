@@ -41,6 +41,15 @@ var isSession = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`
 // (session_ttl_min in its configuration).
 var shortestTTL = regexp.MustCompile(`Invalid Session TTL .* must be between \[([0-9a-z.]+)=`)
 
+// LeaseFor implements dcs.DCS.
+func (d *DCS) LeaseFor(ttl time.Duration) time.Duration { return min(sessionTTL(ttl), longestDelay) }
+
+// sessionTTL is what a session is asked for: half of the cluster's TTL, as Patroni
+// does.
+func sessionTTL(ttl time.Duration) time.Duration {
+	return max((ttl / 2).Truncate(time.Millisecond), time.Millisecond)
+}
+
 // newGrant makes a session with the TTL that holds now. What it is for stands in
 // its name.
 func (d *DCS) newGrant(ctx context.Context, purpose string, delay time.Duration) (grant, error) {

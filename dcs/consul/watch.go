@@ -34,6 +34,7 @@ func (d *DCS) watch(ctx context.Context, hints chan<- struct{}) {
 	var index uint64 // 0: answered at once
 	pause, broken := shortest, false
 	for {
+		asked := d.clock.Now()
 		next, err := d.changed(ctx, index)
 		switch {
 		case ctx.Err() != nil:
@@ -43,6 +44,7 @@ func (d *DCS) watch(ctx context.Context, hints chan<- struct{}) {
 				d.log.Warn("the watch on the store broke", "error", err)
 			}
 			index, broken = 0, true
+			d.silence.Broken()
 			if !sleep(ctx, pause) {
 				return
 			}
@@ -52,8 +54,15 @@ func (d *DCS) watch(ctx context.Context, hints chan<- struct{}) {
 			d.log.Info("watching the store again")
 		}
 		pause, broken = shortest, false
-		if next == index && !d.delayed.CompareAndSwap(true, false) {
-			continue
+		if next == index {
+			if d.options.Watching != Stale {
+				d.silence.Proven(asked)
+			}
+			if !d.delayed.CompareAndSwap(true, false) {
+				continue
+			}
+		} else {
+			d.silence.News(d.clock.Now())
 		}
 		index = next
 		select {

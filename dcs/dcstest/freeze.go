@@ -146,7 +146,7 @@ func (f *frozen) renewed(docs ...dcs.Write) error {
 }
 
 // pause is as long as fits twice into a lease, with room for a slow machine.
-func (f *frozen) pause() { f.sleepUntil(f.now().Add(f.suite.Granted(f.suite.MinTTL) * 3 / 10)) }
+func (f *frozen) pause() { f.sleepUntil(f.now().Add(f.suite.lasts(f.suite.MinTTL) * 3 / 10)) }
 
 func (c *cluster) freezeAfter(verbs ...leaseVerb) {
 	const tries = 5

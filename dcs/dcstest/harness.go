@@ -18,8 +18,6 @@ type Harness struct {
 	MinTTL time.Duration
 	// Late is how long after Since+For a grant that isn't renewed may end.
 	Late time.Duration
-	// Granted is the lease that a TTL gives; nil: one of that TTL.
-	Granted func(ttl time.Duration) time.Duration
 	// Delay is how long the key can't be had by anybody after a grant of MinTTL
 	// ended by itself.
 	Delay time.Duration
@@ -29,6 +27,8 @@ type Harness struct {
 	Names []string
 	// EntriesStay: a member's entry is something that the store doesn't end.
 	EntriesStay bool
+	// Unproven: a watch of this store can't prove that nothing has changed.
+	Unproven bool
 	// GoneIsUnknown: a lease whose whole cluster isn't there is neither held nor
 	// lost, since the store may have lost its data.
 	GoneIsUnknown bool

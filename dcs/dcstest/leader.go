@@ -12,7 +12,7 @@ func (s *suite) acquire(t *testing.T) {
 	s.in(t, "an absent key", func(c *cluster) {
 		a, b := c.open("a", long), c.open("b", long)
 		l := c.acquire(a)
-		if l.For != s.Granted(long) {
+		if l.For != s.lasts(long) {
 			c.Errorf("For is %v, asked for %v", l.For, long)
 		}
 		for _, d := range []dcs.DCS{a, b} {

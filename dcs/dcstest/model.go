@@ -73,7 +73,7 @@ func newModel(c *cluster, seed uint64) *model {
 				handles[name] = c.open(name, long)
 				continue
 			}
-			d, err := reference.Open(memory.Options{Path: c.path, Name: name, TTL: c.suite.Granted(long)})
+			d, err := reference.Open(memory.Options{Path: c.path, Name: name, TTL: long, Promise: c.suite.lasts})
 			c.must("open memory", err)
 			handles[name] = d
 		}

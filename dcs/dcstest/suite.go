@@ -20,13 +20,13 @@ func Run(t *testing.T, h Harness) {
 	if h.Clock == nil {
 		h.Clock = clock.System()
 	}
-	if h.Granted == nil {
-		h.Granted = func(ttl time.Duration) time.Duration { return ttl }
-	}
 	if h.Names == nil {
 		h.Names = []string{"a", "a b", "node-0.example.org", "ü", "a/b", "%2F", "members"}
 	}
 	s := &suite{Harness: h, shared: h.Start(t)}
+	any := s.shared.Open(t, Options{Path: dcs.Path{Scope: "any"}, TTL: long})
+	t.Cleanup(func() { any.Close() })
+	s.lasts = any.LeaseFor
 	groups := map[string]func(*testing.T){
 		"documents": s.documents, "values": s.values, "members": s.members, "observer": s.observer,
 		"acquire": s.acquire, "renew": s.renew, "release": s.release, "resume": s.resume,
@@ -50,6 +50,7 @@ func Run(t *testing.T, h Harness) {
 type suite struct {
 	Harness
 	shared   Store
+	lasts    func(ttl time.Duration) time.Duration // LeaseFor
 	clusters atomic.Int64
 }
 

@@ -23,7 +23,7 @@ func (s *suite) ttl(t *testing.T) {
 				c.Errorf("SetTTL alone made the holder %+v", h)
 			}
 			l := c.update(a, first, dcs.Write{Key: dcs.StatusKey, Value: []byte("s"), Prev: dcs.Any})
-			if want := s.Granted(ttls[1]); l.For != want {
+			if want := s.lasts(ttls[1]); l.For != want {
 				c.Errorf("For is %v, want %v", l.For, want)
 			}
 			h := c.read(b).Leader
@@ -53,12 +53,12 @@ func (s *suite) ttlOfResumed(t *testing.T) {
 		again := c.open("a", 2*long)
 		r, err := again.ResumeLeader(c.ctx, l.ID)
 		c.must("ResumeLeader", err)
-		if r.ID != l.ID || r.For != s.Granted(long) {
+		if r.ID != l.ID || r.For != s.lasts(long) {
 			c.Errorf("resumed %+v, acquired %+v", r, l)
 		}
 		lineage := c.read(again).Leader.Lineage
 		moved := c.update(again, r)
-		if h := c.read(again).Leader; moved.For != s.Granted(2*long) || h.Grant != moved.ID || h.Lineage != lineage {
+		if h := c.read(again).Leader; moved.For != s.lasts(2*long) || h.Grant != moved.ID || h.Lineage != lineage {
 			c.Errorf("renewed to %+v, the holder is %+v", moved, h)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 )
 
@@ -51,6 +52,40 @@ func (s *suite) watch(t *testing.T) {
 		}
 		if n := c.settle(hints); n == 0 || n > writes/5 {
 			c.Errorf("%d writes that nobody looked at gave %d hints", writes, n)
+		}
+	})
+	s.in(t, "proves silence, and never over a change", func(c *cluster) {
+		a, b := c.open("a", long), c.open("b", s.MinTTL)
+		c.put(a, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Any})
+		hints := b.Watch(c.ctx)
+		c.wantHint(hints, "the watch stands")
+		for i := range 5 {
+			snapshot, err := b.Read(c.ctx)
+			c.must("Read", err)
+			covers := func() (from, until clock.Instant, covers bool) {
+				from, until = b.Quiet()
+				return from, until, !from.IsZero() && !snapshot.Sent.Before(from)
+			}
+			if !s.Unproven {
+				c.eventually("silence after a read is proven", func() error {
+					if from, until, ok := covers(); !ok || !until.After(snapshot.Sent) {
+						return fmt.Errorf("from %v until %v, read at %v", from, until, snapshot.Sent)
+					}
+					return nil
+				})
+			}
+			c.put(a, dcs.Write{Key: dcs.ConfigKey, Value: fmt.Append(nil, i), Prev: dcs.Any})
+			changed := c.now()
+			c.eventually("the change is known", func() error {
+				from, until, silent := covers()
+				if silent && until.After(changed) {
+					c.Fatalf("silence is proven from %v until %v: over the change before %v", from, until, changed)
+				}
+				if silent {
+					return fmt.Errorf("silence from %v until %v", from, until)
+				}
+				return nil
+			})
 		}
 	})
 	s.in(t, "ends with its context", func(c *cluster) {

@@ -25,6 +25,7 @@ type DCS struct {
 	session *session
 
 	background sync.WaitGroup
+	silence    dcs.Silence // of the watch
 
 	// Each lock lets one call at a time through to what it guards.
 	acquiring, renewing, touching lock
@@ -71,6 +72,9 @@ func Open(o Options) (*DCS, error) {
 	return d, nil
 }
 
+// Quiet implements dcs.DCS.
+func (d *DCS) Quiet() (from, until clock.Instant) { return d.silence.Quiet() }
+
 // SetTTL implements dcs.DCS.
 func (d *DCS) SetTTL(ttl time.Duration) {
 	d.mu.Lock()
@@ -79,6 +83,9 @@ func (d *DCS) SetTTL(ttl time.Duration) {
 		d.ttl = ttl
 	}
 }
+
+// LeaseFor implements dcs.DCS. The server grants at least what it is asked for.
+func (d *DCS) LeaseFor(ttl time.Duration) time.Duration { return ttl }
 
 // wantedTTL is what a new lease is asked for, in whole seconds.
 func (d *DCS) wantedTTL() int64 {

@@ -9,6 +9,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+
+	"github.com/regent-ha/regent/clock"
 )
 
 // Watch implements dcs.DCS. Its goroutines end with ctx.
@@ -73,21 +75,21 @@ func (d *DCS) stream(ctx context.Context, hint func(stood bool)) error {
 		return err
 	}
 	err = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{
-		Key:            []byte(d.prefix),
-		RangeEnd:       []byte(clientv3.GetPrefixRangeEnd(d.prefix)),
-		ProgressNotify: true,
+		Key:      []byte(d.prefix),
+		RangeEnd: []byte(clientv3.GetPrefixRangeEnd(d.prefix)),
 	}}})
 	if err != nil && !errors.Is(err, io.EOF) { // after io.EOF Recv tells the reason
 		cancel(nil)
 		return err
 	}
-	heard := make(chan struct{}, 1)
+	heard, asked := make(chan struct{}, 1), make(chan clock.Instant, 2)
 	probing := make(chan struct{})
 	go func() {
 		defer close(probing)
-		d.probe(ctx, stream, heard, cancel)
+		d.probe(ctx, stream, heard, asked, cancel)
 	}()
-	err = receive(stream, heard, hint)
+	err = d.receive(stream, heard, asked, hint)
+	d.silence.Broken()
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
@@ -96,7 +98,11 @@ func (d *DCS) stream(ctx context.Context, hint func(stood bool)) error {
 	return err
 }
 
-func receive(stream pb.Watch_WatchClient, heard chan<- struct{}, hint func(stood bool)) error {
+// receive takes what the server says. Its answer to a question about progress comes
+// behind every change before, so it proves silence: up to the question before that
+// one, since servers before 3.4.25 and 3.5.8 may answer a moment ahead of a change.
+func (d *DCS) receive(stream pb.Watch_WatchClient, heard chan<- struct{}, asked <-chan clock.Instant, hint func(stood bool)) error {
+	var before clock.Instant
 	for {
 		answer, err := stream.Recv()
 		switch {
@@ -105,9 +111,18 @@ func receive(stream pb.Watch_WatchClient, heard chan<- struct{}, hint func(stood
 		case answer.Canceled:
 			return errors.New("the server ended the watch: " + answer.CancelReason)
 		case answer.Created:
+			d.silence.News(d.clock.Now())
 			hint(true)
 		case len(answer.Events) > 0:
+			d.silence.News(d.clock.Now())
 			hint(false)
+		default:
+			select {
+			case at := <-asked:
+				d.silence.Proven(before)
+				before = at
+			default: // of its own accord: it says nothing that we need
+			}
 		}
 		select {
 		case heard <- struct{}{}:
@@ -120,7 +135,7 @@ var errSilent = errors.New("the server is silent")
 
 // probe asks for a sign of life again and again and ends a stream that stays
 // silent: a frozen server keeps its connections.
-func (d *DCS) probe(ctx context.Context, stream pb.Watch_WatchClient, heard <-chan struct{}, cancel context.CancelCauseFunc) {
+func (d *DCS) probe(ctx context.Context, stream pb.Watch_WatchClient, heard <-chan struct{}, asked chan<- clock.Instant, cancel context.CancelCauseFunc) {
 	every := min(max(d.options.TTL/6, 500*time.Millisecond), 5*time.Second)
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -135,6 +150,11 @@ func (d *DCS) probe(ctx context.Context, stream pb.Watch_WatchClient, heard <-ch
 		default:
 			cancel(errSilent)
 			return
+		}
+		select {
+		case asked <- d.clock.Now():
+		default: // two questions are open: their answers will do
+			continue
 		}
 		stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
 	}

@@ -46,6 +46,7 @@ func TestConformance(t *testing.T) {
 				EntriesStay: true,
 				// There is no lease behind the key, only an object like the others.
 				GoneIsUnknown: true,
+				Unproven:      true,
 			})
 		})
 	}

@@ -25,7 +25,7 @@ func (d *DCS) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 	}
 	g := s.newGrant(d.ttl)
 	s.put(d.leaderPath(), []byte(d.name), g)
-	return lease(g, since), nil
+	return d.lease(g, since), nil
 }
 
 // UpdateLeader implements dcs.DCS.
@@ -49,7 +49,7 @@ func (d *DCS) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) 
 	} else {
 		g = d.move(g)
 	}
-	return lease(g, since), d.writeAll(verb, docs)
+	return d.lease(g, since), d.writeAll(verb, docs)
 }
 
 // held is the grant of that id if it holds the leader key in our name. The
@@ -116,9 +116,9 @@ func (d *DCS) ResumeLeader(ctx context.Context, id string) (dcs.Lease, error) {
 		return dcs.Lease{}, d.refused(verb, dcs.ErrLost)
 	}
 	s.extend(g)
-	return lease(g, since), nil
+	return d.lease(g, since), nil
 }
 
-func lease(g *grant, since clock.Instant) dcs.Lease {
-	return dcs.Lease{ID: g.id, Since: since, For: g.ttl}
+func (d *DCS) lease(g *grant, since clock.Instant) dcs.Lease {
+	return dcs.Lease{ID: g.id, Since: since, For: d.lasts(g.ttl)}
 }

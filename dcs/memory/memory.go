@@ -23,6 +23,9 @@ type Options struct {
 	Name  string // the member's; empty: the handle only observes
 	TTL   time.Duration
 	Clock clock.Clock // the member's own; by default the store's
+	// Promise is what a grant lasts that is made under a TTL, as for dcs.DCS's
+	// LeaseFor; nil: the TTL. Grants end after their TTL all the same.
+	Promise func(ttl time.Duration) time.Duration
 }
 
 // DCS is one member's handle on one cluster.
@@ -31,6 +34,8 @@ type DCS struct {
 	prefix string
 	name   string
 	clock  clock.Clock
+	lasts  func(time.Duration) time.Duration
+	heard  dcs.Silence // of the watch
 
 	mu     sync.Mutex // before store.mu, never after it
 	ttl    time.Duration
@@ -45,7 +50,10 @@ func (s *Store) Open(o Options) (*DCS, error) {
 	if strings.Trim(o.Path.Scope, "/") == "" {
 		return nil, errors.New("dcs/memory: Options.Path.Scope is empty: it must name the cluster")
 	}
-	d := &DCS{store: s, prefix: o.Path.Prefix(), name: o.Name, clock: o.Clock, ttl: o.TTL}
+	d := &DCS{store: s, prefix: o.Path.Prefix(), name: o.Name, clock: o.Clock, ttl: o.TTL, lasts: o.Promise}
+	if d.lasts == nil {
+		d.lasts = func(ttl time.Duration) time.Duration { return ttl }
+	}
 	if d.clock == nil {
 		d.clock = s.clock
 	}
@@ -174,6 +182,15 @@ func (d *DCS) RemoveCluster(ctx context.Context) error {
 	return nil
 }
 
+// Quiet implements dcs.DCS.
+func (d *DCS) Quiet() (from, until clock.Instant) {
+	s := d.store
+	s.lock() // ends what is over, of which watches hear
+	defer s.mu.Unlock()
+	d.heard.Proven(d.clock.Now())
+	return d.heard.Quiet()
+}
+
 // SetTTL implements dcs.DCS.
 func (d *DCS) SetTTL(ttl time.Duration) {
 	d.mu.Lock()
@@ -182,6 +199,9 @@ func (d *DCS) SetTTL(ttl time.Duration) {
 		d.ttl = ttl
 	}
 }
+
+// LeaseFor implements dcs.DCS.
+func (d *DCS) LeaseFor(ttl time.Duration) time.Duration { return d.lasts(ttl) }
 
 // Close implements dcs.DCS.
 func (d *DCS) Close() error {

@@ -10,6 +10,7 @@ import (
 
 // watch is one Watch under way.
 type watch struct {
+	handle *DCS
 	prefix string
 	dirty  chan struct{} // holds one: something below prefix changed
 }
@@ -18,6 +19,7 @@ type watch struct {
 func (s *Store) signal(path string) {
 	for _, w := range s.watches {
 		if strings.HasPrefix(path, w.prefix) {
+			w.handle.heard.News(w.handle.clock.Now())
 			hint(w.dirty)
 		}
 	}
@@ -35,9 +37,10 @@ func hint(c chan<- struct{}) {
 func (d *DCS) Watch(ctx context.Context) <-chan struct{} {
 	s, hints := d.store, make(chan struct{}, 1)
 	hint(hints) // for what changed before the watch stood
-	w := &watch{prefix: d.prefix, dirty: make(chan struct{}, 1)}
+	w := &watch{handle: d, prefix: d.prefix, dirty: make(chan struct{}, 1)}
 	s.lock()
 	s.watches = append(s.watches, w)
+	d.heard.News(d.clock.Now())
 	end := s.nextEnd(w.prefix)
 	s.mu.Unlock()
 	go func() {
@@ -54,6 +57,7 @@ func (d *DCS) Watch(ctx context.Context) <-chan struct{} {
 		}
 		s.mu.Lock()
 		s.watches = slices.DeleteFunc(s.watches, func(other *watch) bool { return other == w })
+		d.heard.Broken()
 		s.mu.Unlock()
 	}()
 	return hints

@@ -12,6 +12,8 @@ func (d *door) Watch(ctx context.Context) <-chan struct{} {
 	n.cluster.world.arrive(arrival{node: n.index, kind: "watch", admit: func() {
 		if !d.process.dead.Load() {
 			n.watched, n.hints, n.missedHint = d.inner.Watch(ctx), hints, true
+			n.watching = d.inner
+			n.silence.Broken()
 		}
 	}})
 	return hints
@@ -33,12 +35,22 @@ func (n *node) watch() {
 	default:
 	}
 	s := n.cluster.store
-	if !n.missedHint || s.mode != storeUp || n.toStoreCut || n.fromStoreCut || n.down {
+	if s.mode != storeUp || n.toStoreCut || n.fromStoreCut || n.down {
 		return
 	}
-	n.missedHint = false
+	changed, _ := n.watching.Quiet()
+	if !n.missedHint {
+		if n.onTheirWay == 0 && changed == n.told {
+			n.silence.Proven(n.clock.Now())
+		}
+		return
+	}
+	n.missedHint, n.told = false, changed
+	n.onTheirWay++
 	hints, p := n.hints, n.process
 	n.cluster.world.in(n.cluster.world.delay(storeLatency), n.name+" hint", func() {
+		n.onTheirWay--
+		n.silence.News(n.clock.Now())
 		p.deliver(func() {
 			select {
 			case hints <- struct{}{}:

@@ -44,10 +44,10 @@ func TestMutants(t *testing.T) {
 // longer than the store's by what the answer took.
 func TestMutantLeaseStampedLate(t *testing.T) {
 	t.Parallel()
-	slowed := func(late bool) (err error) {
+	slowed := func(seed uint64, late bool) (err error) {
 		synctest.Test(t, func(t *testing.T) {
 			config := map[string]any{"ttl": 60, "loop_wait": 10, "retry_timeout": 28} // answers may take 14 s
-			c := New(t, Options{Seed: 1, Config: config, LeaseStampedLate: late})
+			c := New(t, Options{Seed: seed, Config: config, LeaseStampedLate: late})
 			if !c.Await(2*time.Minute, func() bool { return c.Healthy() == "" }) {
 				t.Fatal(c.Healthy())
 			}
@@ -60,10 +60,18 @@ func TestMutantLeaseStampedLate(t *testing.T) {
 		})
 		return err
 	}
-	if err := slowed(false); err != nil {
-		t.Errorf("without the fault: %v", err)
+	blind := true // how late the last answer comes is a matter of chance
+	for seed := range uint64(5) {
+		if err := slowed(seed+1, false); err != nil {
+			t.Errorf("seed %d, without the fault: %v", seed+1, err)
+		}
+		err := slowed(seed+1, true)
+		t.Logf("seed %d: %v", seed+1, err)
+		if err != nil && strings.Contains(err.Error(), "accepts writes although its right to lead ended") {
+			blind = false
+		}
 	}
-	if err := slowed(true); err == nil || !strings.Contains(err.Error(), "accepts writes although its right to lead ended") {
-		t.Errorf("got %v: the invariants are blind", err)
+	if blind {
+		t.Error("no answer that comes late breaks it: the invariants are blind")
 	}
 }

@@ -45,6 +45,10 @@ type node struct {
 	watched    <-chan struct{} // what the store signals
 	hints      chan struct{}   // what the agent gets
 	missedHint bool
+	watching   *memory.DCS   // behind watched
+	told       clock.Instant // since when it is silent, as of the last hint that was sent on
+	onTheirWay int           // hints
+	silence    dcs.Silence   // as the agent can know it
 
 	lease    dcs.Lease                // as granted, stamped right
 	leaseEnd clock.Instant            // true time; zero: none

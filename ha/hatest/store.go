@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/memory"
 )
@@ -230,6 +231,12 @@ func (d *door) RemoveCluster(ctx context.Context) error {
 
 // SetTTL implements dcs.DCS.
 func (d *door) SetTTL(ttl time.Duration) { d.inner.SetTTL(ttl) }
+
+// Quiet implements dcs.DCS.
+func (d *door) Quiet() (from, until clock.Instant) { return d.process.node.silence.Quiet() }
+
+// LeaseFor implements dcs.DCS.
+func (d *door) LeaseFor(ttl time.Duration) time.Duration { return d.inner.LeaseFor(ttl) }
 
 // Close implements dcs.DCS.
 func (d *door) Close() error { return nil }

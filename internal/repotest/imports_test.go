@@ -26,13 +26,14 @@ var mayImport = map[string][]string{
 	"dcs/etcd": {"clock", "dcs", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/", "google.golang.org/grpc", "google.golang.org/grpc/",
 		"go.uber.org/zap"},
 
-	"dcs/consul": {"clock", "dcs", "github.com/hashicorp/consul/api"},
+	"dcs/consul":    {"clock", "dcs", "github.com/hashicorp/consul/api"},
+	"dcs/zookeeper": {"clock", "dcs"},
 
 	"ha": {"clock", "dcs", "fence", "internal/value", "postgres"},
 
 	"rest": {"clock", "dcs", "ha", "internal/jsontext", "internal/value", "postgres",
 		"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
-	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
+	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "dcs/zookeeper", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
 		"github.com/knadh/koanf/", "go.yaml.in/yaml/v3"},
 
 	// Programs wire.
@@ -54,8 +55,9 @@ var mayImport = map[string][]string{
 	"internal/ports":    {},
 	"internal/servers":  {"github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3"},
 	"internal/testenv": {"internal/ports", "internal/servers", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
-		"github.com/hashicorp/consul/api", "golang.org/x/sys/unix"},
-	"internal/lab": {"internal/ports", "internal/servers", "clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "deploy", "internal/tcpproxy",
+		"github.com/go-zookeeper/zk", "github.com/hashicorp/consul/api", "golang.org/x/sys/unix"},
+	"internal/lab": {"internal/ports", "internal/servers", "clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "dcs/zookeeper", "deploy",
+		"internal/tcpproxy",
 		"github.com/hashicorp/consul/api", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},
 	"internal/demo":      {"clock", "internal/lab", "internal/servers", "golang.org/x/sys/unix"},
@@ -75,7 +77,7 @@ var mayImport = map[string][]string{
 // package and the packages below it may.
 var testsMayImport = []string{
 	"clock", "dcs/dcstest", "dcs/memory", "postgres/postgrestest", "ha/hatest", "internal/testenv", "internal/lab", "internal/tcpproxy",
-	"github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
+	"github.com/go-zookeeper/zk", "github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
 }
 
 func TestImports(t *testing.T) {

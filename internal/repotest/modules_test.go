@@ -17,9 +17,12 @@ var rewrite = flag.Bool("rewrite", false, "write down the modules as they are no
 // consumers are programs that use a part of the module, by the file that has the
 // modules which become part of them.
 var consumers = map[string][]string{
-	"lease":    {"dcs", "dcs/etcd"},
-	"instance": {"postgres"},
-	"agent":    {"ha", "dcs/memory"},
+	"lease":      {"dcs", "dcs/etcd"},
+	"consul":     {"dcs", "dcs/consul"},
+	"kubernetes": {"dcs", "dcs/kubernetes"},
+	"every":      {"config"}, // the only one that has all stores
+	"instance":   {"postgres"},
+	"agent":      {"ha", "dcs/memory"},
 }
 
 // TestModulesOfConsumers: nobody links what he doesn't use.

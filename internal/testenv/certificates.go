@@ -75,10 +75,12 @@ func (a *authority) serverArgs(tb testing.TB) []string {
 	return []string{"--cert-file", cert, "--key-file", key, "--client-cert-auth", "--trusted-ca-file", filepath.Join(a.dir, "ca.crt")}
 }
 
-// clientConfig trusts the CA and shows a certificate of it. The certificate has
-// no common name: etcd's authentication would take it for a user.
-func (a *authority) clientConfig(tb testing.TB) *tls.Config {
+// clientConfig trusts the CA and shows a certificate of it. For etcd it has no
+// common name: its authentication would take that for a user. Java takes no
+// certificate without one.
+func (a *authority) clientConfig(tb testing.TB, commonName string) *tls.Config {
 	cert, key := a.issue(tb, "client", &x509.Certificate{
+		Subject:  pkix.Name{CommonName: commonName},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	pair, err := tls.LoadX509KeyPair(cert, key)

@@ -70,7 +70,7 @@ func Consul(tb testing.TB, o ConsulOptions) *ConsulCluster {
 	var tlsSection map[string]any
 	if o.TLS {
 		ca := newAuthority(tb, dir)
-		c.TLS, c.Certificates = ca.clientConfig(tb), dir
+		c.TLS, c.Certificates = ca.clientConfig(tb, ""), dir
 		tlsSection = ca.consulSection(tb)
 	}
 	c.plan(tb, program, dir, o, tlsSection)

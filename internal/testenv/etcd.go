@@ -68,7 +68,7 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	if o.TLS {
 		scheme = "https"
 		ca := newAuthority(tb, dir)
-		c.TLS, c.Certificates = ca.clientConfig(tb), dir
+		c.TLS, c.Certificates = ca.clientConfig(tb, ""), dir
 		certificates = ca.serverArgs(tb)
 	}
 	c.plan(tb, program, scheme, dir, o, certificates)

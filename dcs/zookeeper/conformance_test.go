@@ -1,0 +1,94 @@
+package zookeeper_test
+
+import (
+	"flag"
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/dcs/dcstest"
+	"github.com/regent-ha/regent/dcs/zookeeper"
+	"github.com/regent-ha/regent/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of the suite waits for leases to end: more tests than cores at once.
+	flag.Set("test.parallel", "16")
+	code := testenv.Tests(m) // not as root: PostgreSQL refuses it
+	if err := goleak.Find(); err != nil && code == 0 {
+		os.Stderr.WriteString(err.Error() + "\n")
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func TestConformance(t *testing.T) {
+	dcstest.Run(t, dcstest.Harness{
+		Start:  startStore,
+		MinTTL: 3 * time.Second, // the test's servers grant less, in which little can be told
+		// Sessions end in steps of a tick, which is 200 ms here, after the last one
+		// of their timeout.
+		Late:    time.Second,
+		Largest: 1000 << 10, // of the 1 MiB less a byte that servers take as a request (jute.maxbuffer)
+	})
+}
+
+func startStore(tb testing.TB) dcstest.Store {
+	server := testenv.ZooKeeper(tb, testenv.ZooKeeperOptions{})
+	return dcstest.Store{
+		Open: func(tb testing.TB, o dcstest.Options) dcs.DCS {
+			return open(tb, server, zookeeper.Options{Path: o.Path, Name: o.Name, TTL: o.TTL})
+		},
+		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
+			proxy := testenv.NewProxy(tb, server.Members[0].Addr)
+			d := open(tb, server, zookeeper.Options{Servers: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
+			return d, link{proxy}
+		},
+		Server: process{tb, server},
+	}
+}
+
+// open returns a handle; the ensemble's servers are used unless o has some.
+func open(tb testing.TB, server *testenv.ZooKeeperCluster, o zookeeper.Options) *zookeeper.DCS {
+	tb.Helper()
+	if o.Servers == nil {
+		o.Servers = server.Servers()
+	}
+	if o.TLS == nil {
+		o.TLS = server.TLS
+	}
+	d, err := zookeeper.Open(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// link is a proxy as the suite cuts it.
+type link struct{ *testenv.Proxy }
+
+func (l link) Hang()        { l.Cut(testenv.Hang) }
+func (l link) Close()       { l.Cut(testenv.Close) }
+func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
+
+// process is a ZooKeeper of one server as the suite breaks it.
+type process struct {
+	tb     testing.TB
+	server *testenv.ZooKeeperCluster
+}
+
+func (p process) Freeze() { p.server.Members[0].Freeze() }
+func (p process) Thaw()   { p.server.Members[0].Thaw() }
+func (p process) Restart() {
+	p.server.Members[0].Kill()
+	p.server.Members[0].Start()
+	p.server.WaitHealthy(p.tb)
+}
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -1,0 +1,142 @@
+package zookeeper
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
+)
+
+// DCS is one member's handle on one cluster.
+type DCS struct {
+	options Options
+	root    string // path of the cluster's node
+	leader  string // path of the leader key
+	name    string
+	acl     acl
+	clock   clock.Clock
+	log     *slog.Logger
+	servers atomic.Pointer[[]string]
+	server  atomic.Uint32 // which of them to ask first
+
+	open       context.Context // ends with Close
+	end        context.CancelFunc
+	background sync.WaitGroup
+
+	// Each lock lets one call at a time through to what it guards.
+	acquiring, renewing, touching, opening lock
+
+	candidate *candidate // guarded by acquiring
+	member    *conn      // guarded by touching; it may have ended, its session may not
+
+	mu     sync.Mutex
+	closed bool
+	conns  map[*conn]bool // all that are open
+	common *conn          // of a session that nothing depends on; replaced while opening is held
+	ttl    time.Duration
+	warned time.Duration // the TTL for which it was said that the server grants less
+	held   grant         // the grant that holds the leader key for us, as far as we know
+	move   *move
+}
+
+var _ dcs.DCS = (*DCS)(nil)
+
+// Open returns a handle. It checks the options only and waits for no server.
+func Open(o Options) (*DCS, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	root := o.Chroot + o.Path.String()
+	open, end := context.WithCancel(context.Background())
+	d := &DCS{
+		open:      open,
+		end:       end,
+		options:   o,
+		root:      root,
+		leader:    root + "/" + string(dcs.LeaderKey),
+		name:      o.Name,
+		acl:       encodeACL(o.ACL),
+		clock:     o.Clock,
+		log:       o.Logger,
+		ttl:       o.TTL,
+		conns:     map[*conn]bool{},
+		acquiring: newLock(),
+		renewing:  newLock(),
+		touching:  newLock(),
+		opening:   newLock(),
+	}
+	d.servers.Store(&o.Servers)
+	if o.Exhibitor != nil && o.Exhibitor.Interval > 0 {
+		d.background.Go(func() { d.follow(o.Exhibitor) })
+	}
+	return d, nil
+}
+
+// SetTTL implements dcs.DCS.
+func (d *DCS) SetTTL(ttl time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if ttl > 0 {
+		d.ttl = ttl
+	}
+}
+
+// wantedTTL is what a new session is asked for; ZooKeeper counts milliseconds.
+func (d *DCS) wantedTTL() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return (d.ttl + time.Millisecond - 1).Truncate(time.Millisecond)
+}
+
+// Close implements dcs.DCS. Calls under way fail. The sessions of the leader key
+// and of the member's entry stay, as long as they last.
+func (d *DCS) Close() error {
+	d.end()
+	d.mu.Lock()
+	d.closed = true
+	if d.common != nil {
+		// Nothing depends on its session: it needn't wait for its end.
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		d.common.ask(ctx, opCloseSession, nil)
+	}
+	for c := range d.conns {
+		c.close(errClosed)
+	}
+	d.mu.Unlock()
+	d.background.Wait()
+	return nil
+}
+
+// failed says what was attempted.
+func failed(verb string, err error) error { return fmt.Errorf("dcs/zookeeper: %s: %w", verb, err) }
+
+// needName refuses what only members may do.
+func (d *DCS) needName(verb string) error {
+	if d.name == "" {
+		return failed(verb, dcs.ErrObserver)
+	}
+	return nil
+}
+
+// lock is a mutex that is waited for no longer than a context lives.
+type lock chan struct{}
+
+func newLock() lock { return make(lock, 1) }
+
+func (l lock) take(ctx context.Context) error {
+	select {
+	case l <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l lock) give() { <-l }
