@@ -164,8 +164,9 @@ type DCS interface {
 	// only when ctx ends.
 	Watch(ctx context.Context) <-chan struct{}
 	// Quiet is what a Watch that stands has proven: whatever a Read showed that was
-	// sent at from or later was still so at until. Both are zero where nothing is
-	// proven, which is no fault: then only a Read tells.
+	// sent at from or later was still so at until, less the moment that a server
+	// needs to notice that it was cut off from the others. Both are zero where
+	// nothing is proven, which is no fault: then only a Read tells.
 	Quiet() (from, until clock.Instant)
 	// SetTTL holds from the next grant on; it never lengthens a Lease already
 	// handed out and never gives the key up.

@@ -162,6 +162,9 @@ func (d *DCS) begin(ctx context.Context) (*conn, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.most = 0; c.granted < asked {
+		d.most = c.granted
+	}
 	if c.granted < asked && d.warned != asked {
 		d.warned = asked
 		d.log.Warn("the store grants less than ttl: raise maxSessionTimeout on the ZooKeeper servers, or lower ttl", "ttl", asked, "granted", c.granted)

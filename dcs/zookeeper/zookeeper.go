@@ -40,6 +40,7 @@ type DCS struct {
 	common *conn          // of a session that nothing depends on; replaced while opening is held
 	ttl    time.Duration
 	warned time.Duration // the TTL for which it was said that the server grants less
+	most   time.Duration // what the servers granted last if it was less than asked for; else 0
 	held   grant         // the grant that holds the leader key for us, as far as we know
 	move   *move
 }
@@ -86,6 +87,21 @@ func (d *DCS) SetTTL(ttl time.Duration) {
 		d.ttl = ttl
 	}
 }
+
+// LeaseFor implements dcs.DCS. What the servers grant is known once they have
+// granted less than they were asked for.
+func (d *DCS) LeaseFor(ttl time.Duration) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.most > 0 {
+		return min(ttl, d.most)
+	}
+	return ttl
+}
+
+// Quiet implements dcs.DCS. Nothing is proven: a follower goes on answering for
+// some ticks after it was cut off from the others.
+func (d *DCS) Quiet() (from, until clock.Instant) { return 0, 0 }
 
 // wantedTTL is what a new session is asked for; ZooKeeper counts milliseconds.
 func (d *DCS) wantedTTL() time.Duration {

@@ -20,6 +20,7 @@ var consumers = map[string][]string{
 	"lease":      {"dcs", "dcs/etcd"},
 	"consul":     {"dcs", "dcs/consul"},
 	"kubernetes": {"dcs", "dcs/kubernetes"},
+	"zookeeper":  {"dcs", "dcs/zookeeper"},
 	"every":      {"config"}, // the only one that has all stores
 	"instance":   {"postgres"},
 	"agent":      {"ha", "dcs/memory"},
