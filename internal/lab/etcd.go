@@ -70,7 +70,12 @@ func (b *etcdStore) open(path dcs.Path, ttl time.Duration) (dcs.DCS, error) {
 }
 
 func (b *etcdStore) member(_, _, link string) (membership, error) {
-	return membership{section: map[string]any{"etcd3": map[string]any{"hosts": []string{link}}}}, nil
+	return membership{section: map[string]any{"etcd3": etcdSection(link)}}, nil
+}
+
+// etcdSection names the link alone: what the server advertises leads past it.
+func etcdSection(link string) map[string]any {
+	return map[string]any{"hosts": []string{link}, "use_proxies": true}
 }
 
 func (b *etcdStore) close() { b.client.Close() }

@@ -1,6 +1,6 @@
-// Package testenv gives tests real servers: PostgreSQL, etcd, Consul, and the user that
-// they run as. Nothing here skips a test: what is missing fails it, and says how
-// to get it.
+// Package testenv gives tests real servers, PostgreSQL and every store, and the
+// user that they run as. Nothing here skips a test: what is missing fails it, and
+// says how to get it.
 package testenv
 
 import (
