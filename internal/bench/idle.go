@@ -92,17 +92,19 @@ func (t *trial) parts() []part {
 // as it counts them; watches, which are answered without being asked, aside.
 func (t *trial) requests(ctx context.Context) (map[string]float64, error) {
 	sums := map[string]float64{}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.lab.Store.Endpoint+"/metrics", nil)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err == nil {
-		err = received(answer.Body, sums)
-		answer.Body.Close()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("bench: the store's metrics: %w", err)
+	for _, endpoint := range t.lab.Store.Endpoints {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+endpoint+"/metrics", nil)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err == nil {
+			err = received(answer.Body, sums)
+			answer.Body.Close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("bench: the store's metrics: %w", err)
+		}
 	}
 	return sums, nil
 }

@@ -59,7 +59,7 @@ func (n *Node) configuration() map[string]any {
 			},
 		},
 	}
-	maps.Copy(config, n.store.section)
+	maps.Copy(config, n.membership.section)
 	return config
 }
 

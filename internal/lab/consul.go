@@ -25,6 +25,9 @@ func (consulKind) Least() dcs.Timing { return common }
 func (consulKind) Succession(ttl time.Duration) time.Duration { return ttl + ttl/2 }
 
 func (k consulKind) build(s site) (backend, error) {
+	if err := s.alone(); err != nil {
+		return nil, err
+	}
 	addrs, err := s.addresses(3)
 	if err != nil {
 		return nil, err
@@ -56,7 +59,7 @@ type consulStore struct {
 
 func (b *consulStore) servers() []server { return []server{{"consul", b.argv}} }
 
-func (b *consulStore) endpoint() string { return b.addr }
+func (b *consulStore) endpoints() []string { return []string{b.addr} }
 
 func (b *consulStore) ready(ctx context.Context) error {
 	return servers.ConsulServes(ctx, b.client, "consul")

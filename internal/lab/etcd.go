@@ -2,6 +2,8 @@ package lab
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -13,12 +15,12 @@ import (
 	"github.com/regent-ha/regent/internal/servers"
 )
 
-// Etcd is one server of etcd's own program.
+// Etcd is servers of etcd's own program.
 func Etcd(program string) StoreKind {
 	return etcdKind{func(m servers.EtcdMember) []string { return m.Args(program) }}
 }
 
-// RegentStore is one server of cmd/regent-store.
+// RegentStore is servers of cmd/regent-store.
 func RegentStore(program string) StoreKind {
 	return etcdKind{func(m servers.EtcdMember) []string { return m.RegentStoreArgs(program) }}
 }
@@ -34,29 +36,39 @@ func (etcdKind) Least() dcs.Timing {
 func (etcdKind) Succession(ttl time.Duration) time.Duration { return ttl }
 
 func (k etcdKind) build(s site) (backend, error) {
-	addrs, err := s.addresses(2)
-	if err != nil {
-		return nil, err
+	b := &etcdStore{}
+	var members []servers.EtcdMember
+	var initial []string
+	for i := range s.members {
+		addrs, err := s.addresses(2)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf("etcd%d", i+1)
+		m := servers.EtcdMember{Name: name, Dir: s.folder(name), Client: "http://" + addrs[0], Peer: "http://" + addrs[1], Token: s.scope}
+		b.addrs, members, initial = append(b.addrs, addrs[0]), append(members, m), append(initial, name+"="+m.Peer)
 	}
-	b := &etcdStore{addr: addrs[0], argv: k.args(servers.EtcdMember{
-		Name: "etcd", Dir: s.folder("etcd"), Client: "http://" + addrs[0], Peer: "http://" + addrs[1], Token: s.scope,
-	})}
+	for _, m := range members {
+		m.InitialCluster = strings.Join(initial, ",")
+		b.processes = append(b.processes, server{m.Name, k.args(m)})
+	}
+	var err error
 	b.client, err = clientv3.New(clientv3.Config{
-		Endpoints: []string{b.addr}, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0)},
+		Endpoints: b.addrs, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0)},
 	})
 	return b, err
 }
 
 type etcdStore struct {
 	unprepared
-	addr   string
-	argv   []string
-	client *clientv3.Client
+	addrs     []string
+	processes []server
+	client    *clientv3.Client
 }
 
-func (b *etcdStore) servers() []server { return []server{{"etcd", b.argv}} }
+func (b *etcdStore) servers() []server { return b.processes }
 
-func (b *etcdStore) endpoint() string { return b.addr }
+func (b *etcdStore) endpoints() []string { return b.addrs }
 
 func (b *etcdStore) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -66,7 +78,7 @@ func (b *etcdStore) ready(ctx context.Context) error {
 }
 
 func (b *etcdStore) open(path dcs.Path, ttl time.Duration) (dcs.DCS, error) {
-	return etcd.Open(etcd.Options{Endpoints: []string{b.addr}, Path: path, TTL: ttl})
+	return etcd.Open(etcd.Options{Endpoints: b.addrs, Path: path, TTL: ttl})
 }
 
 func (b *etcdStore) member(_, _, link string) (membership, error) {

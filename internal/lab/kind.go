@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -24,8 +25,8 @@ type StoreKind interface {
 type backend interface {
 	// servers are its processes, in the order in which they are started.
 	servers() []server
-	// endpoint is where members come to, past all links.
-	endpoint() string
+	// endpoints are where members come to, past all links: host:port.
+	endpoints() []string
 	// ready returns nil when it serves.
 	ready(ctx context.Context) error
 	// prepare makes what a cluster of these members expects to find, when the
@@ -56,7 +57,16 @@ type server struct {
 type site struct {
 	dir       string
 	scope     string
+	members   int                           // how many servers are wanted
 	addresses func(n int) ([]string, error) // new ones of the loopback interface
+}
+
+// alone is a kind's answer that has only one server.
+func (s site) alone() error {
+	if s.members > 1 {
+		return fmt.Errorf("StoreMembers is %d: this kind of store has one", s.members)
+	}
+	return nil
 }
 
 // folder is the path of something of the store's.

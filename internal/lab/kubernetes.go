@@ -37,6 +37,9 @@ const namespace = "databases"
 func podLabels() map[string]string { return map[string]string{"application": "regent"} }
 
 func (k kubernetesKind) build(s site) (backend, error) {
+	if err := s.alone(); err != nil {
+		return nil, err
+	}
 	addrs, err := s.addresses(3)
 	if err != nil {
 		return nil, err
@@ -65,7 +68,7 @@ type kubernetesStore struct {
 
 func (b *kubernetesStore) servers() []server { return b.processes }
 
-func (b *kubernetesStore) endpoint() string { return b.addr }
+func (b *kubernetesStore) endpoints() []string { return []string{b.addr} }
 
 // token is the file with the token of a user.
 func (b *kubernetesStore) token(user string) string { return b.site.folder(user + ".token") }

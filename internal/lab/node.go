@@ -24,12 +24,12 @@ type Node struct {
 	SQLAddr string // host:port of PostgreSQL, past any link
 	APIAddr string // host:port of the REST API, past any link
 
-	lab       *Lab
-	store     membership
-	storeLink *tcpproxy.Proxy
-	sqlProxy  *tcpproxy.Proxy // nil without Options.LinkPeers
-	apiProxy  *tcpproxy.Proxy // nil without Options.LinkPeers
-	agent     *process
+	lab        *Lab
+	membership membership
+	storeLink  *tcpproxy.Proxy
+	sqlProxy   *tcpproxy.Proxy // nil without Options.LinkPeers
+	apiProxy   *tcpproxy.Proxy // nil without Options.LinkPeers
+	agent      *process
 
 	mu   sync.Mutex
 	conn *pgx.Conn // past any link; nil: not connected
@@ -46,10 +46,11 @@ func (n *Node) build() error {
 		return fmt.Errorf("lab: %w", err)
 	}
 	var err error
-	if n.storeLink, err = tcpproxy.Listen(n.lab.Store.Endpoint); err != nil {
+	store := n.lab.Store.Endpoints
+	if n.storeLink, err = tcpproxy.Listen(store[(int(n.Name[0]-'a'))%len(store)]); err != nil {
 		return err
 	}
-	if n.store, err = n.lab.Store.backend.member(n.Name, n.Dir, n.storeLink.Addr); err != nil {
+	if n.membership, err = n.lab.Store.backend.member(n.Name, n.Dir, n.storeLink.Addr); err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
 	if n.lab.options.LinkPeers {
@@ -90,7 +91,7 @@ func (n *Node) StartAgent() error {
 	}
 	n.lab.log.Info("starting the agent", "node", n.Name)
 	argv := append(append([]string{}, n.lab.options.Agent...), n.Config)
-	p, err := spawn(n.Dir, n.Log, argv, append(environment(n.lab.Dir), n.store.env...))
+	p, err := spawn(n.Dir, n.Log, argv, append(environment(n.lab.Dir), n.membership.env...))
 	if err != nil {
 		return fmt.Errorf("lab: node %s: %w", n.Name, err)
 	}
@@ -100,7 +101,7 @@ func (n *Node) StartAgent() error {
 
 // Env are the variables, as NAME=value, that programs need beside the node's
 // configuration to reach the store as its agent does.
-func (n *Node) Env() []string { return n.store.env }
+func (n *Node) Env() []string { return n.membership.env }
 
 // StopAgent ends the agent in order (SIGTERM), with PostgreSQL if that is how it
 // ends, and returns when it has ended.

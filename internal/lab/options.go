@@ -20,6 +20,9 @@ type Options struct {
 	Agent []string
 	// Store is what the cluster is kept in. Required.
 	Store StoreKind
+	// StoreMembers is how many servers it has: by default one. Several are for
+	// etcd's kinds.
+	StoreMembers int
 	// PostgresBin is the folder with PostgreSQL's programs. Required.
 	PostgresBin string
 
@@ -71,6 +74,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("lab: Nodes is %d: 1 to 26 are possible", o.Nodes)
 	}
 	o.Nodes = withDefault(o.Nodes, 3)
+	o.StoreMembers = withDefault(o.StoreMembers, 1)
 	o.Scope = withDefault(o.Scope, "demo")
 	least := o.Store.Least()
 	o.TTL = withDefault(o.TTL, least.TTL)

@@ -12,7 +12,7 @@ import (
 
 // Store is the lab's store. Every fault is about all of its processes at once.
 type Store struct {
-	Endpoint string // host:port, past all links
+	Endpoints []string // host:port, past all links
 
 	lab     *Lab
 	backend backend
@@ -30,11 +30,11 @@ func newStore(l *Lab) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	b, err := l.options.Store.build(site{dir: dir, scope: l.options.Scope, addresses: l.addresses})
+	b, err := l.options.Store.build(site{dir: dir, scope: l.options.Scope, members: l.options.StoreMembers, addresses: l.addresses})
 	if err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	s := &Store{Endpoint: b.endpoint(), lab: l, backend: b}
+	s := &Store{Endpoints: b.endpoints(), lab: l, backend: b}
 	for _, planned := range b.servers() {
 		s.servers = append(s.servers, &storeServer{server: planned, log: filepath.Join(dir, planned.name+".log")})
 	}

@@ -20,6 +20,9 @@ func (zookeeperKind) Least() dcs.Timing { return common }
 func (zookeeperKind) Succession(ttl time.Duration) time.Duration { return ttl + 200*time.Millisecond }
 
 func (k zookeeperKind) build(s site) (backend, error) {
+	if err := s.alone(); err != nil {
+		return nil, err
+	}
 	addrs, err := s.addresses(1)
 	if err != nil {
 		return nil, err
@@ -36,7 +39,7 @@ type zookeeperStore struct {
 
 func (b *zookeeperStore) servers() []server { return []server{{"zookeeper", b.argv}} }
 
-func (b *zookeeperStore) endpoint() string { return b.addr }
+func (b *zookeeperStore) endpoints() []string { return []string{b.addr} }
 
 func (b *zookeeperStore) ready(context.Context) error {
 	_, err := servers.ZooKeeperMode(b.addr, nil)
