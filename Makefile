@@ -5,7 +5,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/regent
 BIN   := $(CACHE)/bin
 GO    ?= go
 
-.PHONY: build test deps lint unit tour sim
+.PHONY: build test deps lint unit tour sim store-loss soak
 .DEFAULT_GOAL := build
 
 build: ## the programs, into bin/
@@ -34,6 +34,13 @@ unit:
 
 sim: ## whole clusters in virtual time: make sim SEEDS=10000, or one history: make sim SEED=7
 	SEEDS=$(SEEDS) SEED=$(SEED) $(GO) test -timeout 12h -count 1 ./ha/hatest -run TestSimulation -v
+
+LOSSES ?= 20
+store-loss: deps ## hosts are lost that had the primary and had led the store: is that over within ttl and a second?
+	LOSSES=$(LOSSES) $(GO) test -timeout 2h -count 1 -v ./internal/e2e -run TestHostLostWithTheStore
+
+soak: ## a hundred thousand renewals and a thousand reconnects of each store: make soak RENEWALS=1000000
+	REGENT_SOAK=$(or $(RENEWALS),100000) $(GO) test -timeout 12h -count 1 -p 1 -v -run '^TestSoak$$' ./dcs/...
 
 lint: $(BIN)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }

@@ -16,6 +16,12 @@ func vacant(v view) decision {
 	if s.Role == postgres.RolePrimary && v.Pledges.bind(v.Now) && !pledged {
 		return say(v, "failsafe/acquire", "the leader key is gone and all members have pledged: taking it again").with(acquire{}).within(v, 0)
 	}
+	if v.Job.running() && v.Job.Kind == jobCheck && s.Role != postgres.RolePrimary {
+		// Whom it asks may be lost with all that was to be learnt, and it would be
+		// waited for in silence.
+		why := "nobody leads: giving up the comparison with " + v.Job.Target
+		return say(v, "vacant/check", "%s", why).with(cancelJob{why}).within(v, slowPoll)
+	}
 	if d, ok := dataFirst(v); ok {
 		return d
 	}

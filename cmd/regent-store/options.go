@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -27,7 +28,9 @@ type options struct {
 	listenPeer     string
 	initialCluster string
 	join           bool
+	fresh          bool // --new
 	token          string
+	namespace      string
 	heartbeat      time.Duration
 	election       time.Duration
 	logLevel       string
@@ -38,13 +41,10 @@ type options struct {
 type certificates struct{ cert, key, ca string }
 
 func (o *options) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.name, "name", "store", "this member's name in --initial-cluster")
-	f.StringVar(&o.dataDir, "data-dir", "", "directory of this member's data (required)")
+	o.place(f)
 	f.StringVar(&o.listenClient, "listen-client", "http://127.0.0.1:2379", "URL that clients use")
-	f.StringVar(&o.listenPeer, "listen-peer", "http://127.0.0.1:2380", "URL that the other members use")
-	f.StringVar(&o.initialCluster, "initial-cluster", "", "all members, name=peer URL,...; only for an empty data directory (default: this one alone)")
-	f.BoolVar(&o.join, "join", false, "join a cluster that runs (after etcdctl member add) rather than make one; only for an empty data directory")
-	f.StringVar(&o.token, "cluster-token", "regent", "a word that tells this cluster from others")
+	f.BoolVar(&o.fresh, "new", false, "make a new store in an empty data directory, as init does; not for a service: after the loss of its disk it would make a second store")
+	f.StringVar(&o.namespace, "namespace", "/service/", "where the keys of clusters begin (Patroni's namespace): the store's leader leaves the machine of a primary; empty: it doesn't")
 	f.DurationVar(&o.heartbeat, "heartbeat", 100*time.Millisecond, "interval of the leader's heartbeats, about the round trip between members")
 	f.DurationVar(&o.election, "election-timeout", time.Second, "silence of the leader after which another is elected; one and a half of it is the shortest lease")
 	f.StringVar(&o.logLevel, "log-level", "warn", "debug, info, warn or error")
@@ -56,12 +56,44 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.peer.ca, "peer-trusted-ca-file", "", "CA whose certificates the other members must show")
 }
 
+// place are the flags that say whose a data directory is.
+func (o *options) place(f *pflag.FlagSet) {
+	f.StringVar(&o.name, "name", "", `this member's name in --initial-cluster (default: that of the data directory, "store" for a new one)`)
+	f.StringVar(&o.dataDir, "data-dir", "", "directory of this member's data (required)")
+	f.StringVar(&o.listenPeer, "listen-peer", "http://127.0.0.1:2380", "URL that the other members use")
+	f.StringVar(&o.initialCluster, "initial-cluster", "", "all members, name=peer URL,...; only for an empty data directory (default: this one alone)")
+	f.BoolVar(&o.join, "join", false, "join a store that runs, after regent-store member add; only for an empty data directory")
+	f.StringVar(&o.token, "cluster-token", "", `a word that tells this store from others (default: that of the data directory, "regent" for a new one)`)
+}
+
+// adopt takes what the data directory was made for where the flags don't say it.
+func (o *options) adopt() error {
+	if o.dataDir == "" {
+		return fmt.Errorf("--data-dir is missing: a directory for this member's data, e.g. /var/lib/regent-store/data")
+	}
+	id, err := identify(o.dataDir)
+	if err != nil {
+		return err
+	}
+	if id == nil {
+		id = &identity{}
+	}
+	o.name = cmp.Or(o.name, id.Name, "store")
+	o.token = cmp.Or(o.token, id.Token, "regent")
+	if o.initialCluster == "" {
+		o.initialCluster, o.join = id.Members, o.join || id.Join
+	}
+	return nil
+}
+
+// identity is what the options make a data directory for.
+func (o options) identity() identity {
+	return identity{Name: o.name, Token: o.token, Members: o.initialCluster, Join: o.join}
+}
+
 // config checks the options and says them in etcd's terms.
 func (o options) config() (*embed.Config, error) {
-	if o.dataDir == "" {
-		return nil, fmt.Errorf("--data-dir is missing: a directory for this member's data, e.g. /var/lib/regent-store")
-	}
-	if o.name == "" || strings.ContainsAny(o.name, "=, ") {
+	if strings.ContainsAny(o.name, "=, ") {
 		return nil, fmt.Errorf("--name %q: a word without blanks, commas and equals signs is needed", o.name)
 	}
 	dir, err := filepath.Abs(o.dataDir)
@@ -121,7 +153,7 @@ func (o options) embed(dir string, client, peer url.URL, members string) *embed.
 func (o options) members(peer url.URL) (string, error) {
 	if o.initialCluster == "" {
 		if o.join {
-			return "", fmt.Errorf("--join without --initial-cluster: name all members, as etcdctl member add printed them")
+			return "", fmt.Errorf("--join without --initial-cluster: name all members, as regent-store member add printed them")
 		}
 		return o.name + "=" + peer.String(), nil
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // parse reads a command line.
-func parse(t *testing.T, args ...string) options {
+func parse(t *testing.T, args ...string) (options, error) {
 	t.Helper()
 	var o options
 	f := pflag.NewFlagSet("run", pflag.ContinueOnError)
@@ -18,7 +18,7 @@ func parse(t *testing.T, args ...string) options {
 	if err := f.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	return o
+	return o, o.adopt()
 }
 
 func TestOptionsRefused(t *testing.T) {
@@ -42,7 +42,10 @@ func TestOptionsRefused(t *testing.T) {
 		{"--data-dir /d --election-timeout 200ms", "at least five heartbeats"},
 		{"--data-dir /d --log-level loud", "debug, info, warn and error are allowed"},
 	} {
-		_, err := parse(t, strings.Fields(c.args)...).config()
+		o, err := parse(t, strings.Fields(c.args)...)
+		if err == nil {
+			_, err = o.config()
+		}
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want one line with %q", c.args, err, c.want)
 		}
@@ -50,7 +53,11 @@ func TestOptionsRefused(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	c, err := parse(t, "--data-dir", "/d").config()
+	o, err := parse(t, "--data-dir", "/d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := o.config()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +72,7 @@ func TestDefaults(t *testing.T) {
 func TestClaimRefuses(t *testing.T) {
 	own := identity{Name: "a", Token: "one"}
 	used := t.TempDir()
-	if err := claim(used, own); err != nil {
+	if err := prepare(used, own); err != nil {
 		t.Fatal(err)
 	}
 	if err := claim(used, own); err != nil {
@@ -75,8 +82,8 @@ func TestClaimRefuses(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(foreign, "member"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	full := t.TempDir()
-	if err := os.WriteFile(filepath.Join(full, "letter"), nil, 0o600); err != nil {
+	gone := t.TempDir()
+	if err := (identity{Name: "a", Token: "one", Served: true}).write(gone); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -87,13 +94,30 @@ func TestClaimRefuses(t *testing.T) {
 		{used, identity{Name: "b", Token: "one"}, `is the member "a"'s`},
 		{used, identity{Name: "a", Token: "two"}, `belongs to the cluster "one", not to "two"`},
 		{foreign, own, "holds the data of another etcd"},
-		{full, own, "is not empty (letter)"},
+		{gone, own, `had the data of "a", which are gone`},
+		{t.TempDir(), own, "holds no store"},
 	} {
 		if err := claim(c.dir, c.by); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v in %s: %v, want %q", c.by, c.dir, err, c.want)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(full, identityFile)); !os.IsNotExist(err) {
-		t.Error("something was written to a directory that was refused")
+}
+
+func TestPrepareRefuses(t *testing.T) {
+	full := t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "letter"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	foreign := t.TempDir()
+	if err := os.Mkdir(filepath.Join(foreign, "member"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{full: "is not empty (letter)", foreign: "holds the data of another etcd"} {
+		if err := prepare(dir, identity{Name: "a"}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", dir, err, want)
+		}
+		if exists(filepath.Join(dir, identityFile)) {
+			t.Error("something was written to a directory that was refused")
+		}
 	}
 }

@@ -170,14 +170,15 @@ func limited(t *testing.T) context.Context {
 func TestSingleMember(t *testing.T) {
 	addr, dir := addresses(t, 4), filepath.Join(t.TempDir(), "made", "here")
 	args := []string{"--data-dir", dir, "--listen-peer", addr[1]}
-	first := start(t, addr[0], args...)
+	start(t, addr[0], args...).fails("regent-store init makes a new one")
+	first := start(t, addr[0], append(args, "--new")...)
 	first.ready()
 	c := client(t, addr[0])
 	if _, err := c.Put(limited(t), "/service/demo/leader", "a"); err != nil {
 		t.Fatal(err)
 	}
 	start(t, addr[2], "--data-dir", dir, "--listen-peer", addr[3]).fails("is in use")
-	start(t, addr[0], "--data-dir", t.TempDir(), "--listen-peer", addr[3]).fails("address already in use")
+	start(t, addr[0], "--new", "--data-dir", t.TempDir(), "--listen-peer", addr[3]).fails("address already in use")
 	if out := first.stop(); strings.Count(out, "\n") != 1 {
 		t.Errorf("not quiet: %s", out)
 	}
@@ -217,7 +218,7 @@ func TestThreeMembersOutliveOne(t *testing.T) {
 	peers := "a=http://" + addr[3] + ",b=http://" + addr[4] + ",c=http://" + addr[5]
 	var members []*member
 	for i, name := range []string{"a", "b", "c"} {
-		members = append(members, start(t, addr[i], "--data-dir", t.TempDir(), "--name", name, "--listen-peer", "http://"+addr[3+i],
+		members = append(members, start(t, addr[i], "--new", "--data-dir", t.TempDir(), "--name", name, "--listen-peer", "http://"+addr[3+i],
 			"--initial-cluster", peers, "--heartbeat", "50ms", "--election-timeout", "500ms"))
 	}
 	for _, m := range members {

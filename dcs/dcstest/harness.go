@@ -43,6 +43,9 @@ type Store struct {
 	// OpenLinked returns a handle that reaches the store over a link of its own.
 	// Nil: there is no link to cut.
 	OpenLinked func(tb testing.TB, o Options) (dcs.DCS, Link)
+	// Left names what the store keeps for handles beside keys: leases, sessions.
+	// Nil: it has none, or doesn't tell.
+	Left func(tb testing.TB) []string
 	// Server is nil where the store is no process.
 	Server Server
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,29 @@ import (
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
+	s := newSuite(t, h)
+	groups := map[string]func(*testing.T){
+		"documents": s.documents, "values": s.values, "members": s.members, "observer": s.observer,
+		"acquire": s.acquire, "renew": s.renew, "release": s.release, "resume": s.resume,
+		"ttl": s.ttl, "close": s.closing, "watch": s.watch, "freeze": s.freeze, "model": s.model,
+	}
+	maps.Copy(groups, s.faults())
+	run(t, groups)
+}
+
+// RunFaults runs only the groups that break something, for a store that has been
+// through Run and is set up otherwise: with several servers, say. It needs a link
+// or a server.
+func RunFaults(t *testing.T, h Harness) {
+	groups := newSuite(t, h).faults()
+	if len(groups) == 0 {
+		t.Fatal("dcstest: Store.OpenLinked or Store.Server must be set")
+	}
+	run(t, groups)
+}
+
+func newSuite(t *testing.T, h Harness) *suite {
+	t.Helper()
 	if h.Start == nil || h.MinTTL <= 0 || h.Late <= 0 || h.Largest <= 0 {
 		t.Fatal("dcstest: Harness.Start, MinTTL, Late and Largest must be set")
 	}
@@ -27,17 +51,22 @@ func Run(t *testing.T, h Harness) {
 	any := s.shared.Open(t, Options{Path: dcs.Path{Scope: "any"}, TTL: long})
 	t.Cleanup(func() { any.Close() })
 	s.lasts = any.LeaseFor
-	groups := map[string]func(*testing.T){
-		"documents": s.documents, "values": s.values, "members": s.members, "observer": s.observer,
-		"acquire": s.acquire, "renew": s.renew, "release": s.release, "resume": s.resume,
-		"ttl": s.ttl, "close": s.closing, "watch": s.watch, "freeze": s.freeze, "model": s.model,
-	}
+	return s
+}
+
+// faults are the groups that break what the store has.
+func (s *suite) faults() map[string]func(*testing.T) {
+	groups := map[string]func(*testing.T){}
 	if s.shared.OpenLinked != nil {
 		groups["link"] = s.link
 	}
 	if s.shared.Server != nil {
 		groups["server"] = s.server
 	}
+	return groups
+}
+
+func run(t *testing.T, groups map[string]func(*testing.T)) {
 	for name, group := range groups {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,7 +1,9 @@
 package etcd_test
 
 import (
+	"context"
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -26,13 +28,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func TestConformance(t *testing.T) {
-	dcstest.Run(t, dcstest.Harness{
-		Start:   startStore,
+func TestConformance(t *testing.T) { dcstest.Run(t, harness(startStore)) }
+
+func TestSoak(t *testing.T) { dcstest.Soak(t, harness(startStore)) }
+
+func harness(start func(testing.TB) dcstest.Store) dcstest.Harness {
+	return dcstest.Harness{
+		Start:   start,
 		MinTTL:  2 * time.Second, // what servers with default timeouts grant at least
 		Late:    time.Second,
 		Largest: 1 << 20, // of etcd's 1.5 MiB for a request
-	})
+	}
 }
 
 func startStore(tb testing.TB) dcstest.Store {
@@ -46,6 +52,7 @@ func startStore(tb testing.TB) dcstest.Store {
 			d := open(tb, server, etcd.Options{Endpoints: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
 			return d, link{proxy}
 		},
+		Left:   func(tb testing.TB) []string { return leases(tb, server) },
 		Server: process{tb, server},
 	}
 }
@@ -67,6 +74,21 @@ func open(tb testing.TB, server *testenv.EtcdCluster, o etcd.Options) *etcd.DCS 
 		tb.Fatal(err)
 	}
 	return d
+}
+
+// leases are the names of those that the server keeps.
+func leases(tb testing.TB, server *testenv.EtcdCluster) (names []string) {
+	tb.Helper()
+	client := server.Client(tb)
+	defer client.Close()
+	answer, err := client.Leases(context.Background())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, l := range answer.Leases {
+		names = append(names, fmt.Sprintf("lease %x", l.ID))
+	}
+	return names
 }
 
 // link is a proxy as the suite cuts it.

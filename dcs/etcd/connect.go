@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -30,6 +29,8 @@ const (
 
 // dial makes the client; it connects with the first request.
 func dial(o Options, s *session) (*clientv3.Client, error) {
+	w := &witness{log: o.Logger, doubted: map[string]string{}}
+	noted := obstacles{tls: o.TLS != nil}
 	return clientv3.New(clientv3.Config{
 		Endpoints:            o.Endpoints,
 		DialKeepAliveTime:    pingAfter,
@@ -43,7 +44,8 @@ func dial(o Options, s *session) (*clientv3.Client, error) {
 				MinConnectTimeout: connectTimeout,
 			}),
 			grpc.WithPerRPCCredentials(s),
-			grpc.WithChainUnaryInterceptor(noteObstacle),
+			grpc.WithChainUnaryInterceptor(noted.unary, w.unary),
+			grpc.WithChainStreamInterceptor(noted.stream, w.stream),
 		},
 	})
 }
@@ -58,6 +60,9 @@ func (d *DCS) attempt(ctx context.Context, r request) (err error) {
 	ctx = context.WithValue(ctx, obstacleKey{}, &obstacle)
 	defer func() {
 		if err != nil && ctx.Err() != nil && obstacle != "" {
+			if _, known := noConnection(err); known {
+				err = context.Cause(ctx)
+			}
 			err = fmt.Errorf("%s: %w", obstacle, err)
 		}
 	}()
@@ -76,27 +81,11 @@ func (d *DCS) attempt(ctx context.Context, r request) (err error) {
 	}
 }
 
-// obstacleKey is the place in a context for what kept its request from a server.
-// The library's error says only that the time is up.
-type obstacleKey struct{}
-
-// noteObstacle is a grpc.UnaryClientInterceptor. Of the obstacle it keeps the
-// last part, as "connection refused": what stands before it names a server and a
-// port of ours, other ones each time.
-func noteObstacle(ctx context.Context, method string, ask, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
-	err := invoke(ctx, method, ask, answer, conn, o...)
-	place, wanted := ctx.Value(obstacleKey{}).(*string)
-	if _, why, known := strings.Cut(status.Convert(err).Message(), "latest balancer error: "); known && wanted {
-		*place = strings.Trim(why[strings.LastIndex(why, ": ")+1:], ` "`)
-	}
-	return err
-}
-
 // boundedly bounds one attempt where there is another endpoint to go to.
 func (d *DCS) boundedly(ctx context.Context, r request) error {
 	if len(d.client.Endpoints()) > 1 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.options.AttemptTimeout)
+		ctx, cancel = context.WithTimeout(ctx, d.attemptTimeout())
 		defer cancel()
 	}
 	return d.once(ctx, r)
@@ -119,6 +108,8 @@ func worthRetrying(err error) bool {
 	}
 	switch s, _ := status.FromError(err); s.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		return true
+	case codes.Unimplemented, codes.Internal: // no etcd speaks there
 		return true
 	case codes.Unknown: // how servers before 3.5 say that our attempt's time is up
 		return s.Message() == context.DeadlineExceeded.Error() || s.Message() == context.Canceled.Error()

@@ -24,9 +24,14 @@
 //
 // Open doesn't touch the network. A call waits for a server as long as its
 // context lives. With several endpoints a request that isn't answered within a
-// tenth of the TTL is sent again to the next one; every request is made so that
+// twentieth of the TTL is sent again to the next one; every request is made so that
 // being carried out twice does no harm. A connection over which nothing gets
 // through is given up after two seconds.
+//
+// The cluster ID and the raft term of every answer are looked at. What another
+// cluster answers, or a server that is behind a term that was seen, is no answer,
+// and the next server is asked. That ends with the handle: after a store was made
+// anew or restored from a backup its members must be started again.
 //
 // With a user name the first request logs in, and again whenever the server has
 // forgotten the token. A user name counts before the name in a client certificate.

@@ -35,7 +35,10 @@ func (d *DCS) Read(ctx context.Context) (dcs.Snapshot, error) {
 
 // Put implements dcs.DCS.
 func (d *DCS) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
-	verb := "put " + string(w.Key)
+	return d.put(ctx, "put "+string(w.Key), w)
+}
+
+func (d *DCS) put(ctx context.Context, verb string, w dcs.Write) (dcs.Version, error) {
 	var t transaction
 	if err := t.write(d.prefix+string(w.Key), w); err != nil {
 		return dcs.Absent, failed(verb, err)
@@ -64,7 +67,7 @@ func (d *DCS) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
 
 // Delete implements dcs.DCS.
 func (d *DCS) Delete(ctx context.Context, key dcs.Key, prev dcs.Version) error {
-	_, err := d.Put(ctx, dcs.Write{Key: key, Prev: prev})
+	_, err := d.put(ctx, "delete "+string(key), dcs.Write{Key: key, Prev: prev})
 	return err
 }
 

@@ -94,6 +94,16 @@ func (d *DCS) wantedTTL() int64 {
 	return int64((d.ttl + time.Second - 1) / time.Second)
 }
 
+// attemptTimeout is Options.AttemptTimeout, or what follows from the TTL.
+func (d *DCS) attemptTimeout() time.Duration {
+	if d.options.AttemptTimeout > 0 {
+		return d.options.AttemptTimeout
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(d.ttl/20, 250*time.Millisecond)
+}
+
 // Close implements dcs.DCS. Calls under way fail; leases stay.
 func (d *DCS) Close() error {
 	// The error of the library's Close is that its context has ended.
@@ -103,7 +113,7 @@ func (d *DCS) Close() error {
 }
 
 // failed says what was attempted.
-func failed(verb string, err error) error { return fmt.Errorf("dcs/etcd: %s: %w", verb, err) }
+func failed(verb string, err error) error { return fmt.Errorf("dcs/etcd: %s: %w", verb, plain{err}) }
 
 // needName refuses what only members may do.
 func (d *DCS) needName(verb string) error {

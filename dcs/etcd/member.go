@@ -12,7 +12,7 @@ import (
 // Touch implements dcs.DCS. An entry that stands as it should costs a keep-alive
 // and a read, and no write.
 func (d *DCS) Touch(ctx context.Context, m dcs.Member) error {
-	const verb = "touch"
+	verb := "touch " + string(dcs.MemberKey(d.name))
 	if err := d.needName(verb); err != nil {
 		return err
 	}
@@ -37,10 +37,7 @@ func (d *DCS) touch(ctx context.Context, path, value string) error {
 		if err = d.extendMember(ctx); err != nil {
 			return err
 		}
-		err = d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
-			return d.publish(ctx, client, path, value)
-		})
-		if !isLeaseNotFound(err) {
+		if err = d.publish(ctx, path, value); !isLeaseNotFound(err) {
 			return err
 		}
 		d.member = grant{}
@@ -60,14 +57,16 @@ func (d *DCS) extendMember(ctx context.Context) (err error) {
 }
 
 // publish writes the entry unless it stands already, under our lease.
-func (d *DCS) publish(ctx context.Context, client *clientv3.Client, path, value string) error {
-	answer, err := client.Get(ctx, path)
+func (d *DCS) publish(ctx context.Context, path, value string) error {
+	kv, err := d.get(ctx, path)
 	if err != nil {
 		return err
 	}
-	if len(answer.Kvs) == 1 && answer.Kvs[0].Lease == int64(d.member.id) && string(answer.Kvs[0].Value) == value {
+	if kv != nil && kv.Lease == int64(d.member.id) && string(kv.Value) == value {
 		return nil
 	}
-	_, err = client.Put(ctx, path, value, clientv3.WithLease(d.member.id))
-	return err
+	return d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
+		_, err := client.Put(ctx, path, value, clientv3.WithLease(d.member.id))
+		return err
+	})
 }

@@ -40,7 +40,8 @@ type Options struct {
 	// they advertise are used beside Endpoints, if they answer there. Zero: never.
 	Discover time.Duration
 	// AttemptTimeout is after which a request goes to the next of several
-	// endpoints: by default a tenth of TTL, at least half a second.
+	// endpoints: by default a twentieth of the TTL that holds, at least a quarter
+	// of a second, so that the time for one request is enough for two of them.
 	AttemptTimeout time.Duration
 }
 
@@ -73,9 +74,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.AttemptTimeout <= 0 {
-		o.AttemptTimeout = max(o.TTL/10, 500*time.Millisecond)
 	}
 	return o, nil
 }

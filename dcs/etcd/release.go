@@ -10,7 +10,7 @@ import (
 
 // ReleaseLeader implements dcs.DCS.
 func (d *DCS) ReleaseLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) error {
-	const verb = "release the leader key"
+	verb := "release the leader key" + alsoWriting(docs)
 	if err := d.needName(verb); err != nil {
 		return err
 	}

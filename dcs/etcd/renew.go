@@ -13,7 +13,7 @@ import (
 
 // UpdateLeader implements dcs.DCS.
 func (d *DCS) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) (dcs.Lease, error) {
-	const verb = "renew the leader key"
+	verb := "renew the leader key" + alsoWriting(docs)
 	if err := d.needName(verb); err != nil {
 		return dcs.Lease{}, err
 	}
@@ -120,9 +120,12 @@ func (d *DCS) confirm(ctx context.Context, id clientv3.LeaseID, docs []dcs.Write
 }
 
 // leaderKey reads the leader key, linearizably; nil: it is absent.
-func (d *DCS) leaderKey(ctx context.Context) (kv *mvccpb.KeyValue, err error) {
+func (d *DCS) leaderKey(ctx context.Context) (*mvccpb.KeyValue, error) { return d.get(ctx, d.leader) }
+
+// get reads one key, linearizably; nil: it is absent.
+func (d *DCS) get(ctx context.Context, path string) (kv *mvccpb.KeyValue, err error) {
 	err = d.attempt(ctx, func(ctx context.Context, client *clientv3.Client) error {
-		answer, err := client.Get(ctx, d.leader)
+		answer, err := client.Get(ctx, path)
 		if err == nil && len(answer.Kvs) > 0 {
 			kv = answer.Kvs[0]
 		}

@@ -70,7 +70,7 @@ func (d *DCS) isServer(ctx context.Context, url string, cluster uint64) bool {
 	if strings.HasPrefix(url, "https://") != (d.options.TLS != nil) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.options.AttemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.attemptTimeout())
 	defer cancel()
 	status, err := d.client.Status(ctx, url)
 	switch {

@@ -52,10 +52,14 @@ func (w *told) Write(p []byte) (int, error) {
 	return w.text.Write(p)
 }
 
-func (w *told) last() string {
+func (w *told) all() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(w.text.String()), "\n")
+	return w.text.String()
+}
+
+func (w *told) last() string {
+	lines := strings.Split(strings.TrimSpace(w.all()), "\n")
 	return lines[len(lines)-1]
 }
 
@@ -183,7 +187,7 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 
 // wantHeldToItsEnd looks at the key until shortly before the end of its lease.
 func wantHeldToItsEnd(t *testing.T, raw *clientv3.Client, key string, l dcs.Lease) {
-	now := clock.System().Now
+	now := systemNow
 	for now().Before(l.End().Add(-l.For / 20)) {
 		answer, err := raw.Get(patient(t), key)
 		if err != nil {
@@ -197,6 +201,8 @@ func wantHeldToItsEnd(t *testing.T, raw *clientv3.Client, key string, l dcs.Leas
 		sleepUntil(now().Add(100 * time.Millisecond))
 	}
 }
+
+func systemNow() clock.Instant { return clock.System().Now() }
 
 func sleepUntil(at clock.Instant) {
 	timer := clock.System().NewTimer(at)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -81,6 +82,18 @@ func (d *DCS) commit(ctx context.Context, t transaction) (answer *clientv3.TxnRe
 
 func (t transaction) send(ctx context.Context, client *clientv3.Client) (*clientv3.TxnResponse, error) {
 	return client.Txn(ctx).If(t.conditions...).Then(t.then...).Else(t.otherwise...).Commit()
+}
+
+// alsoWriting names the documents that go with what is done to the leader key.
+func alsoWriting(docs []dcs.Write) string {
+	var keys []string
+	for _, w := range docs {
+		keys = append(keys, string(w.Key))
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	return " and write " + strings.Join(keys, ", ")
 }
 
 // got is the key that a response to a Get found; nil: it is absent.

@@ -21,9 +21,10 @@ import (
 // patience bounds what must happen at all; how soon is asserted by instants.
 const patience = 60 * time.Second
 
-// storeKindVar names the kind of store that scenes are played on which don't say which, to
-// see by hand what they make of another. Some count on etcd's short leases.
-const storeKindVar = "REGENT_TEST_STORE_KIND"
+// storeVar names the kind of store that scenes are played on which don't say
+// which, to see by hand what they make of another. Some count on etcd's short
+// leases.
+const storeVar = "REGENT_TEST_STORE"
 
 // scene is a cluster under test with its writers.
 type scene struct {
@@ -40,7 +41,7 @@ func newLab(t *testing.T, o lab.Options) *scene {
 	o.Regent = os.Getenv(daemonVar)
 	o.PostgresBin = testenv.PostgresBin(t)
 	if o.Store == nil {
-		o.Store = findStore(t, cmp.Or(os.Getenv(storeKindVar), "etcd"))
+		o.Store = findStore(t, cmp.Or(os.Getenv(storeVar), "etcd"))
 	}
 	l, err := lab.New(o)
 	if err != nil {

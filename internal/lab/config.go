@@ -54,8 +54,8 @@ func (n *Node) configuration() map[string]any {
 			"parameters": map[string]any{"unix_socket_directories": n.Dir},
 			"pg_hba": []string{
 				"local all all trust",
-				"host all all 127.0.0.1/32 scram-sha-256",
-				"host replication all 127.0.0.1/32 scram-sha-256",
+				"host all all 127.0.0.0/8 scram-sha-256",
+				"host replication all 127.0.0.0/8 scram-sha-256",
 			},
 		},
 	}

@@ -25,10 +25,7 @@ func (consulKind) Least() dcs.Timing { return common }
 func (consulKind) Succession(ttl time.Duration) time.Duration { return ttl + ttl/2 }
 
 func (k consulKind) build(s site) (backend, error) {
-	if err := s.alone(); err != nil {
-		return nil, err
-	}
-	addrs, err := s.addresses(3)
+	addrs, err := s.alone(3)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +54,7 @@ type consulStore struct {
 	client *api.Client
 }
 
-func (b *consulStore) servers() []server { return []server{{"consul", b.argv}} }
+func (b *consulStore) servers() []server { return []server{{"consul", b.addr, b.argv}} }
 
 func (b *consulStore) endpoints() []string { return []string{b.addr} }
 

@@ -40,7 +40,7 @@ func (k etcdKind) build(s site) (backend, error) {
 	var members []servers.EtcdMember
 	var initial []string
 	for i := range s.members {
-		addrs, err := s.addresses(2)
+		addrs, err := s.addresses(i, 2)
 		if err != nil {
 			return nil, err
 		}
@@ -48,9 +48,9 @@ func (k etcdKind) build(s site) (backend, error) {
 		m := servers.EtcdMember{Name: name, Dir: s.folder(name), Client: "http://" + addrs[0], Peer: "http://" + addrs[1], Token: s.scope}
 		b.addrs, members, initial = append(b.addrs, addrs[0]), append(members, m), append(initial, name+"="+m.Peer)
 	}
-	for _, m := range members {
+	for i, m := range members {
 		m.InitialCluster = strings.Join(initial, ",")
-		b.processes = append(b.processes, server{m.Name, k.args(m)})
+		b.processes = append(b.processes, server{m.Name, b.addrs[i], k.args(m)})
 	}
 	var err error
 	b.client, err = clientv3.New(clientv3.Config{

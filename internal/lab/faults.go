@@ -95,10 +95,14 @@ func (n *Node) signalOne(what string, pid int, s syscall.Signal) error {
 
 // KillHost ends the agent, the guard and every process of PostgreSQL, as the end
 // of their machine would: nothing of them runs between the first and the last.
-// Links go silent first.
+// Links go silent first. With Options.Colocated the member of the store there
+// ends, too.
 func (n *Node) KillHost() {
 	n.lab.log.Info("killing the host", "node", n.Name)
 	n.Isolate()
+	if n.store != nil {
+		n.store.process.kill()
+	}
 	for range 10 { // until none was started between the look and the signal
 		fresh := 0
 		for _, r := range processes(n.Dir, n.lab.programs) {
@@ -124,9 +128,15 @@ func (n *Node) KillHost() {
 	n.agent.kill()
 }
 
-// StartHost brings a killed host back: its links and its agent.
+// StartHost brings a killed host back: its links, its agent, and its member of the
+// store if there is one.
 func (n *Node) StartHost() error {
 	n.Rejoin()
+	if n.store != nil {
+		if err := n.lab.Store.start(n.store); err != nil {
+			return err
+		}
+	}
 	return n.StartAgent()
 }
 

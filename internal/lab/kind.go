@@ -50,6 +50,7 @@ type membership struct {
 // server is a process of the store.
 type server struct {
 	name string
+	addr string // host:port for its clients
 	argv []string
 }
 
@@ -57,16 +58,16 @@ type server struct {
 type site struct {
 	dir       string
 	scope     string
-	members   int                           // how many servers are wanted
-	addresses func(n int) ([]string, error) // new ones of the loopback interface
+	members   int                              // how many servers are wanted
+	addresses func(i, n int) ([]string, error) // n new ones for the i-th server
 }
 
-// alone is a kind's answer that has only one server.
-func (s site) alone() error {
+// alone are n addresses for the server of a kind that has only one.
+func (s site) alone(n int) ([]string, error) {
 	if s.members > 1 {
-		return fmt.Errorf("StoreMembers is %d: this kind of store has one", s.members)
+		return nil, fmt.Errorf("StoreMembers is %d: this kind of store has one", s.members)
 	}
-	return nil
+	return s.addresses(0, n)
 }
 
 // folder is the path of something of the store's.

@@ -37,10 +37,7 @@ const namespace = "databases"
 func podLabels() map[string]string { return map[string]string{"application": "regent"} }
 
 func (k kubernetesKind) build(s site) (backend, error) {
-	if err := s.alone(); err != nil {
-		return nil, err
-	}
-	addrs, err := s.addresses(3)
+	addrs, err := s.alone(3)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +51,7 @@ func (k kubernetesKind) build(s site) (backend, error) {
 	}
 	b := &kubernetesStore{
 		site: s, shared: shared, addr: addrs[2],
-		processes: []server{{"etcd", store.RegentStoreArgs(k.regentStore)}, {"kube-apiserver", argv}},
+		processes: []server{{"etcd", addrs[0], store.RegentStoreArgs(k.regentStore)}, {"kube-apiserver", addrs[2], argv}},
 	}
 	return b, errors.Join(os.WriteFile(b.token("admin"), []byte(shared.Token), 0o600), b.writeKubeconfig(b.adminConfig(), b.addr, "admin"))
 }

@@ -76,11 +76,14 @@ func (l *Lab) build() error {
 		return err
 	}
 	for i := range l.options.Nodes {
-		addrs, err := l.addresses(2)
+		addrs, err := l.addresses(i, 2)
 		if err != nil {
 			return err
 		}
 		n := &Node{Name: string(rune('a' + i)), SQLAddr: addrs[0], APIAddr: addrs[1], lab: l}
+		if l.options.Colocated {
+			n.store = l.Store.servers[i]
+		}
 		l.Nodes = append(l.Nodes, n)
 		if err := n.build(); err != nil {
 			return err

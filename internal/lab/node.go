@@ -30,6 +30,7 @@ type Node struct {
 	sqlProxy   *tcpproxy.Proxy // nil without Options.LinkPeers
 	apiProxy   *tcpproxy.Proxy // nil without Options.LinkPeers
 	agent      *process
+	store      *storeServer // on the same host; nil without Options.Colocated
 
 	mu   sync.Mutex
 	conn *pgx.Conn // past any link; nil: not connected
@@ -46,18 +47,18 @@ func (n *Node) build() error {
 		return fmt.Errorf("lab: %w", err)
 	}
 	var err error
-	store := n.lab.Store.Endpoints
-	if n.storeLink, err = tcpproxy.Listen(store[(int(n.Name[0]-'a'))%len(store)]); err != nil {
+	i, store := int(n.Name[0]-'a'), n.lab.Store.Endpoints
+	if n.storeLink, err = tcpproxy.ListenOn(n.lab.host(i), store[i%len(store)]); err != nil {
 		return err
 	}
 	if n.membership, err = n.lab.Store.backend.member(n.Name, n.Dir, n.storeLink.Addr); err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
 	if n.lab.options.LinkPeers {
-		if n.sqlProxy, err = tcpproxy.Listen(n.SQLAddr); err != nil {
+		if n.sqlProxy, err = tcpproxy.ListenOn(n.lab.host(i), n.SQLAddr); err != nil {
 			return err
 		}
-		if n.apiProxy, err = tcpproxy.Listen(n.APIAddr); err != nil {
+		if n.apiProxy, err = tcpproxy.ListenOn(n.lab.host(i), n.APIAddr); err != nil {
 			return err
 		}
 	}

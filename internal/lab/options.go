@@ -49,6 +49,11 @@ type Options struct {
 	// what others are told are the links' addresses.
 	LinkPeers bool
 
+	// Colocated puts a member of the store on each node's host, which has an
+	// address of its own (127.0.0.2, …): KillHost and StartHost are about it, too.
+	// There are as many members as nodes then.
+	Colocated bool
+
 	// Logger hears what the lab does to its nodes; by default nobody does.
 	Logger *slog.Logger
 	// Output gets what the lab's watcher has to say when it cleans up alone.
@@ -74,6 +79,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("lab: Nodes is %d: 1 to 26 are possible", o.Nodes)
 	}
 	o.Nodes = withDefault(o.Nodes, 3)
+	if o.Colocated {
+		o.StoreMembers = o.Nodes
+	}
 	o.StoreMembers = withDefault(o.StoreMembers, 1)
 	o.Scope = withDefault(o.Scope, "demo")
 	least := o.Store.Least()

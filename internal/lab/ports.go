@@ -6,9 +6,10 @@ import (
 	"github.com/regent-ha/regent/internal/ports"
 )
 
-// addresses are n different ones of the loopback interface, ours until the lab is
-// closed.
-func (l *Lab) addresses(n int) ([]string, error) {
+// addresses are n different ones, ours until the lab is closed. With
+// Options.Colocated they are on the host of its own that the i-th node has, and
+// the i-th server of the store, too.
+func (l *Lab) addresses(i, n int) ([]string, error) {
 	var addrs []string
 	for range n {
 		port, release, err := ports.Reserve()
@@ -16,7 +17,15 @@ func (l *Lab) addresses(n int) ([]string, error) {
 			return nil, fmt.Errorf("lab: %w", err)
 		}
 		l.release = append(l.release, release)
-		addrs = append(addrs, fmt.Sprintf("127.0.0.1:%d", port))
+		addrs = append(addrs, fmt.Sprintf("%s:%d", l.host(i), port))
 	}
 	return addrs, nil
+}
+
+// host is the address of the i-th node.
+func (l *Lab) host(i int) string {
+	if !l.options.Colocated {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.0.0.%d", 2+i)
 }

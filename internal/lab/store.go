@@ -44,14 +44,9 @@ func newStore(l *Lab) (*Store, error) {
 // Start starts the servers that don't run and returns when they serve.
 func (s *Store) Start(ctx context.Context) error {
 	for _, m := range s.servers {
-		if m.process != nil && !m.process.ended() {
-			continue
+		if err := s.start(m); err != nil {
+			return err
 		}
-		p, err := spawn(s.lab.Dir, m.log, m.argv, environment(s.lab.Dir))
-		if err != nil {
-			return fmt.Errorf("lab: store: %w", err)
-		}
-		m.process = p
 	}
 	err := Until(ctx, "the store to serve", func(ctx context.Context) error {
 		for _, m := range s.servers {
@@ -81,6 +76,19 @@ func (s *Store) begin(ctx context.Context) error {
 		return fmt.Errorf("lab: %w", err)
 	}
 	s.lab.observer = dcs.NewClient(observer, dcs.ClientOptions{})
+	return nil
+}
+
+// start starts a server if it doesn't run.
+func (s *Store) start(m *storeServer) error {
+	if m.process.pid() != 0 {
+		return nil
+	}
+	p, err := spawn(s.lab.Dir, m.log, m.argv, environment(s.lab.Dir))
+	if err != nil {
+		return fmt.Errorf("lab: store: %w", err)
+	}
+	m.process = p
 	return nil
 }
 

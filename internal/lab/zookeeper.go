@@ -20,10 +20,7 @@ func (zookeeperKind) Least() dcs.Timing { return common }
 func (zookeeperKind) Succession(ttl time.Duration) time.Duration { return ttl + 200*time.Millisecond }
 
 func (k zookeeperKind) build(s site) (backend, error) {
-	if err := s.alone(); err != nil {
-		return nil, err
-	}
-	addrs, err := s.addresses(1)
+	addrs, err := s.alone(1)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +34,7 @@ type zookeeperStore struct {
 	argv []string
 }
 
-func (b *zookeeperStore) servers() []server { return []server{{"zookeeper", b.argv}} }
+func (b *zookeeperStore) servers() []server { return []server{{"zookeeper", b.addr, b.argv}} }
 
 func (b *zookeeperStore) endpoints() []string { return []string{b.addr} }
 

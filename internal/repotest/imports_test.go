@@ -77,7 +77,8 @@ var mayImport = map[string][]string{
 // package and the packages below it may.
 var testsMayImport = []string{
 	"clock", "dcs/dcstest", "dcs/memory", "postgres/postgrestest", "ha/hatest", "internal/testenv", "internal/lab", "internal/tcpproxy",
-	"github.com/go-zookeeper/zk", "github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5", "golang.org/x/sys/unix",
+	"github.com/go-zookeeper/zk", "github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5",
+	"golang.org/x/net/dns/dnsmessage", "golang.org/x/sys/unix",
 }
 
 func TestImports(t *testing.T) {

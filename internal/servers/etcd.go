@@ -26,10 +26,11 @@ func (m EtcdMember) Args(program string) []string {
 	}
 }
 
-// RegentStoreArgs is the command line of cmd/regent-store.
+// RegentStoreArgs is the command line of cmd/regent-store, of a member that makes
+// its store if Dir holds none.
 func (m EtcdMember) RegentStoreArgs(program string) []string {
 	return []string{
-		program, "run", "--name", m.Name, "--data-dir", m.Dir,
+		program, "run", "--new", "--name", m.Name, "--data-dir", m.Dir,
 		"--listen-client", m.Client, "--listen-peer", m.Peer,
 		"--initial-cluster", m.cluster(), "--cluster-token", m.Token,
 	}

@@ -50,8 +50,11 @@ type link struct {
 
 // Listen makes a link from a free loopback port to target, a host:port. It is
 // there until Close.
-func Listen(target string) (*Proxy, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func Listen(target string) (*Proxy, error) { return ListenOn("127.0.0.1", target) }
+
+// ListenOn is Listen on another address of the loopback network.
+func ListenOn(host, target string) (*Proxy, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, fmt.Errorf("tcpproxy: listen for the link to %s: %w", target, err)
 	}

@@ -46,7 +46,10 @@ func (a *authority) issue(tb testing.TB, name string, c *x509.Certificate) (cert
 	fail(err)
 	a.serial++
 	c.SerialNumber = big.NewInt(a.serial)
-	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	c.NotBefore = time.Now().Add(-2 * time.Hour)
+	if c.NotAfter.IsZero() {
+		c.NotAfter = time.Now().Add(24 * time.Hour)
+	}
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = c, key
@@ -79,15 +82,24 @@ func (a *authority) serverArgs(tb testing.TB) []string {
 // common name: its authentication would take that for a user. Java takes no
 // certificate without one.
 func (a *authority) clientConfig(tb testing.TB, commonName string) *tls.Config {
-	cert, key := a.issue(tb, "client", &x509.Certificate{
-		Subject:  pkix.Name{CommonName: commonName},
+	tb.Helper()
+	pair := a.client(tb, "client", commonName, time.Time{})
+	roots := x509.NewCertPool()
+	roots.AddCert(a.cert)
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+}
+
+// client issues a certificate for a client, good until then; the zero time: for
+// the test.
+func (a *authority) client(tb testing.TB, name, commonName string, until time.Time) tls.Certificate {
+	tb.Helper()
+	cert, key := a.issue(tb, name, &x509.Certificate{
+		Subject: pkix.Name{CommonName: commonName}, NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		tb.Fatalf("testenv: load the client's certificate: %v", err)
+		tb.Fatalf("testenv: load the certificate %s: %v", name, err)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(a.cert)
-	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	return pair
 }

@@ -42,14 +42,18 @@ type EtcdCluster struct {
 	Certificates string
 	// Username and Password of a client; empty without EtcdOptions.Password.
 	Username, Password string
+
+	ca *authority
 }
 
 // EtcdMember is one server of it.
 type EtcdMember struct {
-	Addr string // host:port for clients
+	Addr     string // host:port for clients
+	PeerAddr string // host:port for the other servers
 
 	tb    testing.TB
 	args  []string
+	data  string
 	log   string
 	child *child
 }
@@ -67,9 +71,9 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	var certificates []string
 	if o.TLS {
 		scheme = "https"
-		ca := newAuthority(tb, dir)
-		c.TLS, c.Certificates = ca.clientConfig(tb, ""), dir
-		certificates = ca.serverArgs(tb)
+		c.ca = newAuthority(tb, dir)
+		c.TLS, c.Certificates = c.ca.clientConfig(tb, ""), dir
+		certificates = c.ca.serverArgs(tb)
 	}
 	c.plan(tb, program, scheme, dir, o, certificates)
 	for _, m := range c.Members {
@@ -90,14 +94,14 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 	}
 	var peers, initial []string
 	for i := range max(o.Members, 1) {
-		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))})
-		peers = append(peers, "http://"+Addr(tb))
+		data := filepath.Join(dir, fmt.Sprintf("m%d", i))
+		c.Members = append(c.Members, &EtcdMember{tb: tb, Addr: Addr(tb), PeerAddr: Addr(tb), data: data, log: data + ".log"})
+		peers = append(peers, "http://"+c.Members[i].PeerAddr)
 		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	for i, m := range c.Members {
-		name := fmt.Sprintf("m%d", i)
 		m.args = append(servers.EtcdMember{
-			Name: name, Dir: filepath.Join(dir, name), Client: scheme + "://" + m.Addr, Peer: peers[i],
+			Name: fmt.Sprintf("m%d", i), Dir: m.data, Client: scheme + "://" + m.Addr, Peer: peers[i],
 			InitialCluster: strings.Join(initial, ","), Token: dir,
 		}.Args(program), "--heartbeat-interval", fmt.Sprint(election.Milliseconds()/10), "--election-timeout", fmt.Sprint(election.Milliseconds()))
 		m.args = append(append(m.args, certificates...), o.Args...)
@@ -138,10 +142,14 @@ func (c *EtcdCluster) Client(tb testing.TB, endpoints ...string) *clientv3.Clien
 	if len(endpoints) == 0 {
 		endpoints = c.Endpoints()
 	}
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: c.TLS, Username: c.Username, Password: c.Password, Logger: zap.NewNop(),
-		DialTimeout: 20 * time.Second, DialOptions: []grpc.DialOption{grpc.WithIdleTimeout(0)},
-	})
+	return c.client(tb, clientv3.Config{Endpoints: endpoints, Username: c.Username, Password: c.Password})
+}
+
+func (c *EtcdCluster) client(tb testing.TB, o clientv3.Config) *clientv3.Client {
+	tb.Helper()
+	o.TLS, o.Logger = c.TLS, zap.NewNop()
+	o.DialTimeout, o.DialOptions = 20*time.Second, []grpc.DialOption{grpc.WithIdleTimeout(0)}
+	client, err := clientv3.New(o)
 	if err != nil {
 		tb.Fatalf("testenv: connect to etcd: %v", err)
 	}
