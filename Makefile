@@ -5,7 +5,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/regent
 BIN   := $(CACHE)/bin
 GO    ?= go
 
-.PHONY: build test deps lint unit tour sim store-loss soak
+.PHONY: build test deps majors lint unit tour sim store-loss soak
 .DEFAULT_GOAL := build
 
 build: ## the programs, into bin/
@@ -21,6 +21,10 @@ tour: ## the demonstration, as the README has it
 deps:
 	@scripts/deps test
 	@scripts/servers
+	@scripts/majors
+
+majors: deps ## the core of the end-to-end tests on PostgreSQL 14 to 18; make test has the oldest and the newest
+	$(GO) test -timeout 40m -count 1 ./internal/e2e -run TestMajors -v -majors 14,15,16,17,18
 
 # Packages whose tests are whole clusters: under the race detector they would
 # take most of the time; what they run is tested under it package by package.

@@ -44,7 +44,7 @@ func LoadControl(path string, env []string, storeURL string) (*Config, []Warning
 }
 
 // replaceStore makes storeURL the one store of a configuration. Without a scheme
-// the port tells which store it is, as it does for Patroni; etcd is etcd3.
+// the port tells which store it is, as it does for Patroni, and etcd's port is etcd3.
 func replaceStore(values map[string]any, storeURL string) error {
 	text := storeURL
 	if !strings.Contains(text, "://") {
@@ -60,7 +60,7 @@ func replaceStore(values map[string]any, storeURL string) error {
 			kind = known.kind
 		}
 	}
-	if kind == "" || kind == "etcd" {
+	if kind == "" {
 		kind = "etcd3"
 	}
 	i := slices.IndexFunc(storeKinds, func(known storeKind) bool { return known.kind == kind && known.host != "" })

@@ -47,6 +47,8 @@ func TestLoadControlByURL(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", given, err)
 			}
+		case strings.HasPrefix(given, "etcd://") && c.Store.Kind != "etcd":
+			t.Errorf("%s: %s", given, c.Store.Kind)
 		case servers(t, c)+" "+c.Namespace != want:
 			t.Errorf("%s: %+v %s, want %s", given, c.Store, c.Namespace, want)
 		}
@@ -74,7 +76,7 @@ func servers(t *testing.T, c *Config) string {
 }
 
 // etcd3 is what the section says if it is etcd3's.
-func etcd3(c *Config) Etcd3 {
-	section, _ := c.Store.Section.(Etcd3)
+func etcd3(c *Config) Etcd {
+	section, _ := c.Store.Section.(Etcd)
 	return section
 }

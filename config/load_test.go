@@ -30,7 +30,8 @@ func TestLoadWholeFile(t *testing.T) {
 		ExtraHeaders: map[string]string{"X-Served-By": "orders-1"}, ServerTokens: "original",
 	}, c.RESTAPI)
 	check("ctl", Ctl{Auth: Auth{"admin", "0042"}, CACert: "/etc/regent/ca.crt"}, c.Ctl)
-	check("store", Store{Kind: "etcd3", Section: Etcd3{
+	check("store", Store{Kind: "etcd3", Section: Etcd{
+		Kind:      "etcd3",
 		Endpoints: []string{"https://10.20.0.21:2379", "https://10.20.0.22:2379", "https://etcd-3.example.com:2379"},
 		NamedBy:   "hosts", Protocol: "https", Username: "regent", Password: "etcd secret", CACert: "/etc/regent/etcd-ca.crt",
 	}}, c.Store)

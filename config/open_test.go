@@ -121,8 +121,8 @@ func TestOpenDCSRefusesCertificates(t *testing.T) {
 
 func TestOpenDCSRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"etcd3: null\nraft: {self_addr: 'a:1'}":                        "config: store raft isn't supported; supported: consul, etcd3, exhibitor, kubernetes, zookeeper",
-		"etcd3: null\netcd: {host: 'a:1'}":                             "config: store etcd isn't supported; supported: consul, etcd3, exhibitor, kubernetes, zookeeper",
+		"etcd3: null\nraft: {self_addr: 'a:1'}":                        "config: store raft isn't supported; supported: consul, etcd, etcd3, exhibitor, kubernetes, zookeeper",
+		"etcd3: null\netcd: {url: 'https://a', cacert: /no}":           "config: etcd.cacert: open /no: no such file or directory",
 		"etcd3: {protocol: https, cacert: /no}":                        "config: etcd3.cacert: open /no: no such file or directory",
 		"etcd3: null\nconsul: {url: 'https://127.0.0.1', cacert: /no}": "config: consul.cacert: open /no: no such file or directory",
 	} {

@@ -47,7 +47,7 @@ func (s *section) file(name string) string {
 	return absolute
 }
 
-var programs = []string{"pg_ctl", "initdb", "pg_controldata", "pg_basebackup", "postgres", "pg_isready", "pg_rewind", "pg_waldump"}
+var programs = []string{"pg_ctl", "initdb", "pg_controldata", "pg_basebackup", "postgres", "pg_isready", "pg_rewind"}
 
 func (s *section) programs() map[string]string {
 	sub := s.sub("bin_name")

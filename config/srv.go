@@ -32,7 +32,7 @@ type srvLookup func(ctx context.Context, service, proto, name string) (string, [
 
 // lookUp returns the endpoints, those in DNS if that is where they are (etcd
 // documentation, "DNS discovery"). A suffix tells clusters of one domain apart.
-func (e Etcd3) lookUp(ctx context.Context, lookup srvLookup) ([]string, error) {
+func (e Etcd) lookUp(ctx context.Context, lookup srvLookup) ([]string, error) {
 	if e.SRV == "" {
 		return e.Endpoints, nil
 	}
@@ -71,7 +71,7 @@ func urlsOf(records []*net.SRV, protocol string) (urls []string) {
 
 // askPeers asks the servers, where they talk to one another, where all of them
 // serve clients.
-func (e Etcd3) askPeers(ctx context.Context, peers []string) ([]string, error) {
+func (e Etcd) askPeers(ctx context.Context, peers []string) ([]string, error) {
 	tls, err := clientTLS(e.CACert, e.Cert, e.Key)
 	if err != nil {
 		return nil, err

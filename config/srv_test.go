@@ -129,7 +129,7 @@ func TestServersInDNS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, s := resolver(t, c.broken, c.records)
-			got, err := Etcd3{SRV: "example.com", SRVSuffix: c.suffix}.lookUp(t.Context(), r.LookupSRV)
+			got, err := Etcd{SRV: "example.com", SRVSuffix: c.suffix}.lookUp(t.Context(), r.LookupSRV)
 			if (err == nil) != (c.err == "") || err != nil && (!strings.HasPrefix(err.Error(), c.err) || strings.Contains(err.Error(), "\n")) {
 				t.Errorf("got %v, want %q", err, c.err)
 			}
@@ -171,7 +171,7 @@ func TestOpenByDNS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			etcd3 := loaded.Store.Section.(Etcd3)
+			etcd3 := loaded.Store.Section.(Etcd)
 			if etcd3.Endpoints, err = etcd3.lookUp(t.Context(), r.LookupSRV); err != nil {
 				t.Fatal(err)
 			}
@@ -200,7 +200,7 @@ func TestPeersThatDoNotTell(t *testing.T) {
 		peer := listen(t, answer)
 		_, port, _ := net.SplitHostPort(peer)
 		r, _ := resolver(t, "", map[string][]string{"_etcd-server._tcp.example.com.": {"localhost:" + port, "localhost:1"}})
-		_, err := Etcd3{SRV: "example.com"}.lookUp(t.Context(), r.LookupSRV)
+		_, err := Etcd{SRV: "example.com"}.lookUp(t.Context(), r.LookupSRV)
 		if err == nil || !strings.HasPrefix(err.Error(), "ask the servers of example.com where they serve clients: get http://localhost:"+port+"/members: ") ||
 			!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v", answer, err)

@@ -17,7 +17,7 @@ type Store struct {
 	Section Section // what the section says; nil where the kind isn't supported
 }
 
-// Section is what the section of a store says: a Consul, Etcd3, Exhibitor,
+// Section is what the section of a store says: a Consul, Etcd, Exhibitor,
 // Kubernetes or ZooKeeper.
 type Section interface {
 	// open makes a handle on the cluster. It may look servers up, and asks none
@@ -56,9 +56,8 @@ type storeKind struct {
 
 var storeKinds = []storeKind{
 	{kind: "consul", port: consulPort, host: "host", parse: func(s *section) Section { return parseConsul(s) }},
-	{kind: "etcd", port: etcdPort, keys: "host hosts url proxy srv discovery_srv srv_domain srv_suffix use_proxies" +
-		" protocol username password cacert cert key"},
-	{kind: "etcd3", port: etcdPort, host: "host", parse: func(s *section) Section { return parseEtcd3(s) }},
+	{kind: "etcd", port: etcdPort, host: "host", parse: func(s *section) Section { return parseEtcd(s) }},
+	{kind: "etcd3", port: etcdPort, host: "host", parse: func(s *section) Section { return parseEtcd(s) }},
 	{kind: "exhibitor", port: exhibitorPort, host: "hosts", parse: func(s *section) Section { return parseExhibitor(s) }},
 	{kind: "kubernetes", parse: func(s *section) Section { return parseKubernetes(s) }, check: checkKubernetesNames},
 	{kind: "raft", keys: "self_addr bind_addr partner_addrs data_dir password min_timeout max_timeout connection_timeout append_entries_period" +

@@ -15,38 +15,40 @@ import (
 // checkPrograms looks for PostgreSQL's programs and compares their version with
 // the data directory.
 func (c *Config) checkPrograms(ctx context.Context, useRewind bool, r *report) {
-	c.checkData(ctx, c.findPrograms(useRewind, r), r)
+	c.checkData(ctx, c.findPrograms(r), r)
+	if useRewind {
+		c.findProgram("pg_rewind", r.refuse)
+	}
 }
 
 // CheckPrograms returns an InvalidError if PostgreSQL's programs aren't where
-// the configuration says: nothing can be started then, nor told of the data
-// directory.
-func (c *Config) CheckPrograms(useRewind bool) error {
+// the configuration says: nothing can be started then, nor copied. Without
+// pg_rewind all of that can be done, and it is only a warning.
+func (c *Config) CheckPrograms(useRewind bool) ([]Warning, error) {
 	r := &report{}
-	c.findPrograms(useRewind, r)
-	if len(r.problems) == 0 {
-		return nil
+	c.findPrograms(r)
+	if useRewind {
+		c.findProgram("pg_rewind", r.warn)
 	}
-	return InvalidError(inOrder(r.problems))
+	return r.result()
 }
 
 // findPrograms returns the path of the server's.
-func (c *Config) findPrograms(useRewind bool, r *report) (server string) {
-	needed := []string{"postgres", "initdb", "pg_controldata", "pg_basebackup"}
-	if useRewind {
-		needed = append(needed, "pg_rewind")
-	}
-	for _, program := range needed {
-		path, err := exec.LookPath(c.program(program))
-		if err != nil {
-			r.refuse("postgresql.bin_dir", "%s can't be run: %v", c.program(program), lookupReason(err))
-			continue
-		}
-		if program == "postgres" {
-			server = path
-		}
-	}
+func (c *Config) findPrograms(r *report) (server string) {
+	server = c.findProgram("postgres", r.refuse)
+	c.findProgram("initdb", r.refuse)
+	c.findProgram("pg_basebackup", r.refuse)
 	return server
+}
+
+// findProgram returns the path of a program, or says that it can't be run.
+func (c *Config) findProgram(name string, say func(key, format string, args ...any)) string {
+	path, err := exec.LookPath(c.program(name))
+	if err != nil {
+		say("postgresql.bin_dir", "%s can't be run: %v", c.program(name), lookupReason(err))
+		return ""
+	}
+	return path
 }
 
 // lookupReason is the part of an error of exec.LookPath that says why.

@@ -45,7 +45,7 @@ func TestConfiguredStore(t *testing.T) {
 		"variables over a file":    {[]string{"PATRONI_ETCD3_HOST=" + store}, []string{"list", "-c", elsewhere}, 0, "db-a"},
 		"store's URL over a file":  {nil, []string{"list", "-c", elsewhere, "-d", "etcd3://" + store + "/db"}, 0, "db-a"},
 		"store's URL alone":        {nil, []string{"list", "shop", "--dcs", store + "/db"}, 0, "db-a"},
-		"store's URL by variable":  {[]string{"DCS_URL=etcd://" + store + "/db"}, []string{"list", "shop"}, 0, "db-a"},
+		"store's URL by variable":  {[]string{"DCS_URL=etcd3://" + store + "/db"}, []string{"list", "shop"}, 0, "db-a"},
 		"no cluster":               {nil, []string{"list", "-d", store}, 0, "No cluster names were provided"},
 		"no cluster to switch":     {nil, []string{"switchover", "-d", store}, 1, "Error: no cluster is named"},
 		"nothing":                  {nil, []string{"list"}, 1, "Error: etcd3: missing: no store is configured"},

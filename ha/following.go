@@ -1,6 +1,7 @@
 package ha
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -235,7 +236,7 @@ func diverged(v view, up postgres.Upstream, ready bool) decision {
 	case rewindable:
 		return say(v, "diverged/rewind", "running pg_rewind from %s", up.Name).with(run{Kind: jobRewind, Target: up.Name, Up: up})
 	case v.Self.RemoveOnDivergence || v.Self.RemoveOnRewindFail && v.Memory.Rewinds.Failed > 0:
-		return say(v, "diverged/reinitialize", "my WAL is not on the cluster's history (%s): cloning anew from %s", why, up.Name).
+		return say(v, "diverged/reinitialize", "my WAL is not on the cluster's history (%s), and it can't be rewound (%s): cloning anew from %s", why, cmp.Or(v.Self.CanRewind, "pg_rewind has failed: "+v.Memory.Rewinds.Why), up.Name).
 			with(run{Kind: jobReinitialize, Target: up.Name, Up: up})
 	}
 	return say(v, "diverged/out", "my WAL is not on the cluster's history (%s), and it can't be rewound (%s): staying out until I am reinitialized", why, v.Self.CanRewind)

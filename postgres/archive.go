@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ func (s *Server) archiveReady(ctx context.Context) {
 	}
 	configured, err := s.archiveCommand(ctx)
 	if err != nil {
-		s.log.Warn("segments wait for the archive, and archive_command can't be read", "segments", len(ready), "error", err)
+		s.log.Warn("segments wait for the archive and can't be archived before the rewind", "segments", len(ready), "error", err)
 		return
 	}
 	if configured == "" {
@@ -41,11 +42,28 @@ func (s *Server) archiveReady(ctx context.Context) {
 	s.log.Info("archived what had waited for it", "segments", len(ready))
 }
 
+// firstArchiveLibrary is the major version that knows archive_library, which
+// takes the place of archive_command.
+const firstArchiveLibrary = 15
+
 // archiveCommand is empty where nothing is to be archived.
 func (s *Server) archiveCommand(ctx context.Context) (string, error) {
 	mode, err := s.setting(ctx, "archive_mode")
 	if err != nil || mode == "off" {
 		return "", err
+	}
+	major, err := s.majorVersion()
+	if err != nil {
+		return "", err
+	}
+	if major >= firstArchiveLibrary {
+		library, err := s.setting(ctx, "archive_library")
+		if err != nil {
+			return "", err
+		}
+		if library != "" {
+			return "", fmt.Errorf("only a running server can archive by archive_library (%q)", library)
+		}
 	}
 	return s.setting(ctx, "archive_command")
 }

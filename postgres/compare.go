@@ -143,7 +143,7 @@ func (s *Server) branch(ctx context.Context, control *Control) (branch, error) {
 	var b branch
 	switch {
 	case len(running) == 0:
-		b.timeline, b.end, err = s.stoppedAt(ctx, control)
+		b.timeline, b.end, err = s.stoppedAt(control)
 	case control.State == inProduction:
 		err = errors.New("our own server runs as a primary: only a standby or a stopped one can be compared")
 	default:
@@ -198,7 +198,7 @@ func (s *Server) dialSelf(ctx context.Context) (replication, error) {
 // that record, so its end counts, not its start. A standby ends where it must
 // at least recover to again. Where that is the start of its checkpoint's record
 // it was a primary before and has replayed nothing since.
-func (s *Server) stoppedAt(ctx context.Context, c *Control) (Timeline, LSN, error) {
+func (s *Server) stoppedAt(c *Control) (Timeline, LSN, error) {
 	switch c.State {
 	case shutDown, shutDownInRecovery, inArchiveRecovery:
 	default:
@@ -207,7 +207,7 @@ func (s *Server) stoppedAt(ctx context.Context, c *Control) (Timeline, LSN, erro
 	if c.State != shutDown && c.MinRecoveryTimeline >= c.CheckpointTimeline && c.MinRecoveryLSN > c.CheckpointLSN {
 		return c.MinRecoveryTimeline, c.MinRecoveryLSN, nil
 	}
-	end, err := s.checkpointEnd(ctx, c)
+	end, err := s.checkpointEnd(c)
 	return c.CheckpointTimeline, end, err
 }
 

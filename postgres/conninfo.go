@@ -73,7 +73,7 @@ func (s Settings) primaryConninfo(application string, up Upstream, passFile stri
 		c.add("target_session_attrs", "read-write")
 	}
 	if major >= firstSSLNegotiation {
-		c.add("sslnegotiation", cred.option("sslnegotiation", "postgres"))
+		c.add("sslnegotiation", cred.Options["sslnegotiation"]) // not its default: the server's libpq may be older than itself
 	}
 	if major >= firstTCPUserTimeout {
 		c.add("tcp_user_timeout", receiverTCPTimeout)

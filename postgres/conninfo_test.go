@@ -12,7 +12,7 @@ func TestPrimaryConninfoOrder(t *testing.T) {
 	for major, want := range map[int]string{
 		11: `dbname=postgres user=replicator passfile=/run/pgpass host=10.0.0.1 port=5433 sslmode=verify-ca sslrootcert='/etc/my ca' application_name=node-1 krbsrvname=pg`,
 		15: `dbname=postgres user=replicator passfile=/run/pgpass host=10.0.0.1 port=5433 sslmode=verify-ca sslrootcert='/etc/my ca' application_name=node-1 krbsrvname=pg gssencmode=prefer channel_binding=prefer tcp_user_timeout=10000`,
-		17: `dbname=postgres user=replicator passfile=/run/pgpass host=10.0.0.1 port=5433 sslmode=verify-ca sslrootcert='/etc/my ca' application_name=node-1 krbsrvname=pg gssencmode=prefer channel_binding=prefer sslnegotiation=postgres tcp_user_timeout=10000`,
+		17: `dbname=postgres user=replicator passfile=/run/pgpass host=10.0.0.1 port=5433 sslmode=verify-ca sslrootcert='/etc/my ca' application_name=node-1 krbsrvname=pg gssencmode=prefer channel_binding=prefer tcp_user_timeout=10000`,
 	} {
 		if got := s.primaryConninfo("node-1", up, "/run/pgpass", major); got != want {
 			t.Errorf("version %d\n got %s\nwant %s", major, got, want)

@@ -1,87 +1,11 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 )
-
-// controlFile reads one data directory's control file by pg_controldata, which
-// alone knows its layout in its own version. The program runs only when the
-// file's bytes have changed since it last did: polling costs one read.
-type controlFile struct {
-	program string // path of pg_controldata
-	dataDir string
-
-	mu    sync.Mutex
-	bytes []byte
-	last  Control
-}
-
-// States of a cluster, as pg_controldata prints them.
-const (
-	shutDown           = "shut down"
-	shutDownInRecovery = "shut down in recovery"
-	inArchiveRecovery  = "in archive recovery"
-	inProduction       = "in production"
-)
-
-// A server writes its control file in place: a read beside the write may see
-// half of it. Then it is read again.
-const (
-	controlTries = 5
-	controlPause = 10 * time.Millisecond
-)
-
-var errControlChecksum = errors.New("its checksum is wrong: it is damaged, or of another major version than pg_controldata")
-
-func (c *controlFile) read(ctx context.Context) (*Control, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var err error
-	for range controlTries {
-		var control *Control
-		if control, err = c.readOnce(ctx); err == nil {
-			return control, nil
-		}
-		if !errors.Is(err, errControlChecksum) {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("postgres: read the control file: %w", context.Cause(ctx))
-		case <-time.After(controlPause):
-		}
-	}
-	return nil, fmt.Errorf("postgres: read the control file: %w", err)
-}
-
-func (c *controlFile) readOnce(ctx context.Context) (*Control, error) {
-	path := filepath.Join(c.dataDir, "global", "pg_control")
-	before, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if c.bytes == nil || !bytes.Equal(before, c.bytes) {
-		control, err := runControldata(ctx, c.program, c.dataDir)
-		if err != nil {
-			return nil, err
-		}
-		c.last, c.bytes = control, nil
-		if after, err := os.ReadFile(path); err == nil && bytes.Equal(before, after) {
-			c.bytes = before
-		}
-	}
-	control := c.last
-	return &control, nil
-}
 
 func runControldata(ctx context.Context, program, dataDir string) (Control, error) {
 	var out strings.Builder

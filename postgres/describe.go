@@ -71,8 +71,8 @@ func parseDescriptions(text string) described {
 	return d
 }
 
-// binary identifies an executable file until it is replaced.
-type binary struct {
+// executable identifies an executable file until it is replaced.
+type executable struct {
 	path string
 	at   time.Time
 	size int64
@@ -80,7 +80,7 @@ type binary struct {
 
 // knowledge is what was learnt of one executable.
 type knowledge struct {
-	of        binary
+	of        executable
 	described described
 	accepted  map[string]bool
 }
@@ -103,7 +103,7 @@ func (s *Server) learn(ctx context.Context) (*knowledge, error) {
 	if err != nil {
 		return nil, err
 	}
-	of := binary{path, fi.ModTime(), fi.Size()}
+	of := executable{path, fi.ModTime(), fi.Size()}
 	s.knowledgeMu.Lock()
 	defer s.knowledgeMu.Unlock()
 	if s.knowledge != nil && s.knowledge.of == of {

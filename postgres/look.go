@@ -85,7 +85,7 @@ func (s *Server) lookNow() look {
 	}
 	_, err = os.Stat(s.dataPath("backup_label"))
 	l.backup = err == nil
-	// pg_controldata is a program, which needs a bound of its own.
+	// It may take pg_controldata, which needs a bound of its own.
 	ctx, cancel := context.WithTimeout(s.life, 2*time.Second)
 	defer cancel()
 	if l.control, err = s.readControl(ctx); err != nil {

@@ -14,7 +14,7 @@ type Options struct {
 	Scope    string            // the cluster: cluster_name
 	DataDir  string            // absolute
 	BinDir   string            // empty: PATH
-	BinNames map[string]string // other names for pg_ctl, initdb, pg_controldata, pg_basebackup, postgres, pg_isready, pg_rewind, pg_waldump
+	BinNames map[string]string // other names for pg_ctl, initdb, pg_controldata, pg_basebackup, postgres, pg_isready, pg_rewind
 
 	ConfigDir      string // empty: DataDir
 	ConfigBaseName string // empty: "postgresql"

@@ -131,7 +131,7 @@ type Slot struct {
 // Change is a setting's value now and after a restart.
 type Change struct{ Old, New string }
 
-// Control is what pg_controldata says.
+// Control is what the control file says, in the words of pg_controldata.
 type Control struct {
 	SystemID                                                                                           string
 	State                                                                                              string // "in production", "shut down", "shut down in recovery", "in archive recovery", "in crash recovery", "shutting down"

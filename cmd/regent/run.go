@@ -84,10 +84,11 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range warnings {
+	missing, err := c.CheckPrograms(effective.PostgreSQL.UseRewind)
+	for _, w := range append(warnings, missing...) {
 		d.log.Warn("configuration: " + w.String())
 	}
-	if err := c.CheckPrograms(effective.PostgreSQL.UseRewind); err != nil {
+	if err != nil {
 		return err
 	}
 	store, err := config.OpenDCS(ctx, c, c.Name, clock.System(), d.log)

@@ -25,6 +25,12 @@ type Harness struct {
 	Largest int
 	// Names are member names that the store must take; nil: all sorts.
 	Names []string
+	// ClaimsDocuments: who acquires the leader key writes the documents that only
+	// the leader may write again, which gives them new versions.
+	ClaimsDocuments bool
+	// ForgetsTTL: the store doesn't keep what TTL a grant has. Resumed, it lasts as
+	// long as its new handle says, if that is longer.
+	ForgetsTTL bool
 	// EntriesStay: a member's entry is something that the store doesn't end.
 	EntriesStay bool
 	// Unproven: a watch of this store can't prove that nothing has changed.

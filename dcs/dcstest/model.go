@@ -120,7 +120,12 @@ func (m *model) choose() operation {
 	switch n := m.random.IntN(100); {
 	case n < 20:
 		return operation{name + " acquires", func(s *modelStore) string {
-			return s.keep(s.handles[name].AttemptToAcquireLeader(m.ctx))
+			before := m.claimable(s)
+			l, err := s.handles[name].AttemptToAcquireLeader(m.ctx)
+			if err == nil {
+				m.claimed(s, before)
+			}
+			return s.keep(l, err)
 		}}
 	case n < 45:
 		return operation{fmt.Sprintf("%s renews lease %d with %v", name, lease, writes), func(s *modelStore) string {
@@ -160,6 +165,34 @@ func (m *model) choose() operation {
 		}
 		return outcome(err)
 	}}
+}
+
+// claimable are the documents that an acquire may give new versions.
+func (m *model) claimable(s *modelStore) map[dcs.Key]dcs.Document {
+	before := map[dcs.Key]dcs.Document{}
+	if m.suite.ClaimsDocuments {
+		all := m.read(s.handles[""]).Documents
+		for _, key := range []dcs.Key{dcs.StatusKey, dcs.SyncKey} {
+			if doc, ok := all[key]; ok {
+				before[key] = doc
+			}
+		}
+	}
+	return before
+}
+
+// claimed puts the new version of a document, whose value must be the same, in the
+// place of the one before.
+func (m *model) claimed(s *modelStore, before map[dcs.Key]dcs.Document) {
+	for key, old := range before {
+		now, ok := m.read(s.handles[""]).Documents[key]
+		if !ok || string(now.Value) != string(old.Value) {
+			m.Errorf("an acquire made %q of the document %s, which was %q", now.Value, key, old.Value)
+		}
+		if i := slices.Index(s.versions[key], old.Version); i >= 0 {
+			s.versions[key][i] = now.Version
+		}
+	}
 }
 
 // recent picks one of n things, mostly one of the last.

@@ -67,8 +67,10 @@ func (d *DCS) attempt(ctx context.Context, r request) (err error) {
 		}
 	}()
 	pause := 20 * time.Millisecond
-	for {
-		err := d.boundedly(ctx, r)
+	// Each attempt may take longer than the one before: where all servers are slow,
+	// the next one answers no sooner.
+	for bound := d.attemptTimeout(); ; bound *= 2 {
+		err := d.boundedly(ctx, bound, r)
 		if err == nil || ctx.Err() != nil || d.client.Ctx().Err() != nil || !worthRetrying(err) {
 			return err
 		}
@@ -82,10 +84,10 @@ func (d *DCS) attempt(ctx context.Context, r request) (err error) {
 }
 
 // boundedly bounds one attempt where there is another endpoint to go to.
-func (d *DCS) boundedly(ctx context.Context, r request) error {
+func (d *DCS) boundedly(ctx context.Context, bound time.Duration, r request) error {
 	if len(d.client.Endpoints()) > 1 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.attemptTimeout())
+		ctx, cancel = context.WithTimeout(ctx, bound)
 		defer cancel()
 	}
 	return d.once(ctx, r)

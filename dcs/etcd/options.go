@@ -41,7 +41,8 @@ type Options struct {
 	Discover time.Duration
 	// AttemptTimeout is after which a request goes to the next of several
 	// endpoints: by default a twentieth of the TTL that holds, at least a quarter
-	// of a second, so that the time for one request is enough for two of them.
+	// of a second, so that the time for one request is enough for two of them. Each
+	// further one may take twice as long.
 	AttemptTimeout time.Duration
 }
 

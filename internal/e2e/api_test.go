@@ -53,11 +53,20 @@ func (s *scene) ask(n *lab.Node, method, path string, body any, want answer) {
 type fields map[string]any
 
 // A switchover to a named member, then to anyone, both asked of a replica. Both
-// are done when they are answered, and nothing is lost.
+// are done when they are answered, and nothing is lost. The former primaries
+// stream from the new one as they are.
 func TestSwitchover(t *testing.T) {
 	t.Parallel()
-	s, leader := start(t, lab.Options{})
+	switchover(t, lab.Options{})
+}
+
+func switchover(t *testing.T, o lab.Options) {
+	s, leader := start(t, o)
 	s.write()
+	clones := map[*lab.Node]int{}
+	for _, n := range s.Nodes {
+		clones[n] = s.clones(n)
+	}
 	named, other := s.others(leader)[0], s.others(leader)[1]
 	s.ask(other, http.MethodPost, "/switchover", fields{"leader": leader.Name, "candidate": named.Name},
 		answer{200, fmt.Sprintf("Successfully switched over to %q", named.Name)})
@@ -71,6 +80,11 @@ func TestSwitchover(t *testing.T) {
 		t.Errorf("a switchover to anyone: %v, want %v", got, want)
 	}
 	s.judge(false)
+	for n, before := range clones {
+		if now := s.clones(n); now != before || keptDirs(t, n) > 0 || s.logged(n, "pg_rewind with") > 0 {
+			t.Errorf("%s was cloned or rewound", n.Name)
+		}
+	}
 }
 
 // What a request asks that can't be is refused in the words of the API, and the

@@ -11,7 +11,11 @@ import (
 // clone it.
 func TestThreeEmptyNodes(t *testing.T) {
 	t.Parallel()
-	s, leader := start(t, lab.Options{})
+	threeEmptyNodes(t, lab.Options{})
+}
+
+func threeEmptyNodes(t *testing.T, o lab.Options) {
+	s, leader := start(t, o)
 	s.madeOnce(leader)
 	s.write()
 	s.judge(false)

@@ -105,12 +105,20 @@ func TestDivergedStaysOut(t *testing.T) {
 // directory is kept.
 func TestDivergedClonesAnew(t *testing.T) {
 	t.Parallel()
-	s, old := start(t, lab.Options{Nodes: 2, LinkPeers: true, Dynamic: map[string]any{
-		"maximum_lag_on_failover": 1 << 30, "postgresql": map[string]any{"use_pg_rewind": false},
-	}, Node: func(_ string, config map[string]any) {
+	divergedClonesAnew(t, lab.Options{Nodes: 2, LinkPeers: true, Dynamic: anyLag, Node: func(_ string, config map[string]any) {
 		config["postgresql"].(map[string]any)["use_pg_rewind"] = false
-		config["postgresql"].(map[string]any)["remove_data_directory_on_diverged_timelines"] = true
+		cloneDiverged("", config)
 	}})
+}
+
+// cloneDiverged configures a node whose WAL has diverged and that can't be
+// rewound to be cloned anew.
+func cloneDiverged(_ string, config map[string]any) {
+	config["postgresql"].(map[string]any)["remove_data_directory_on_diverged_timelines"] = true
+}
+
+func divergedClonesAnew(t *testing.T, o lab.Options) (s *scene, old *lab.Node) {
+	s, old = start(t, o)
 	s.write()
 	s.divergence(old)
 	s.awaitWrites()
@@ -122,4 +130,5 @@ func TestDivergedClonesAnew(t *testing.T) {
 		t.Errorf("%d old data directories are kept, want 1", kept)
 	}
 	s.judge(true)
+	return s, old
 }

@@ -39,7 +39,9 @@ type scene struct {
 func newLab(t *testing.T, o lab.Options) *scene {
 	t.Helper()
 	o.Regent = os.Getenv(daemonVar)
-	o.PostgresBin = testenv.PostgresBin(t)
+	if o.PostgresBin == "" {
+		o.PostgresBin = testenv.PostgresBin(t)
+	}
 	if o.Store == nil {
 		o.Store = findStore(t, cmp.Or(os.Getenv(storeVar), "etcd"))
 	}

@@ -14,28 +14,40 @@ import (
 // clients notice nothing, also not when it comes back with the lease gone.
 func TestStoreAway(t *testing.T) {
 	t.Parallel()
-	for name, away := range map[string]struct{ leave, comeBack func(*scene) }{
-		"frozen": {func(s *scene) { s.Store.Freeze() }, func(s *scene) { s.Store.Thaw() }},
-		"killed": {func(s *scene) { s.Store.Kill() }, func(s *scene) { s.must(s.Store.Start(s.ctx)) }},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, a := range []away{storeFrozen, storeKilled} {
+		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
-			s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
-			s.write()
-			away.leave(s)
-			s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
-			s.pass(12 * time.Second)
-			away.comeBack(s)
-			s.awaitLog(leader, "done: acquire|no action. I am")
-			s.pass(3 * time.Second)
-			if now := s.healthy(); now != leader {
-				t.Errorf("%s leads, not %s as before", now.Name, leader.Name)
-			}
-			s.judge(false)
-			if gap := s.gap(); gap > 2*time.Second {
-				t.Errorf("clients noticed: no write for %v", gap)
-			}
+			a.play(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
 		})
+	}
+}
+
+// away is a time without the store.
+type away struct {
+	name            string
+	leave, comeBack func(*scene)
+}
+
+var (
+	storeFrozen = away{"frozen", func(s *scene) { s.Store.Freeze() }, func(s *scene) { s.Store.Thaw() }}
+	storeKilled = away{"killed", func(s *scene) { s.Store.Kill() }, func(s *scene) { s.must(s.Store.Start(s.ctx)) }}
+)
+
+func (a away) play(t *testing.T, o lab.Options) {
+	s, leader := start(t, o)
+	s.write()
+	a.leave(s)
+	s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
+	s.pass(12 * time.Second)
+	a.comeBack(s)
+	s.awaitLog(leader, "done: acquire|no action. I am")
+	s.pass(3 * time.Second)
+	if now := s.healthy(); now != leader {
+		t.Errorf("%s leads, not %s as before", now.Name, leader.Name)
+	}
+	s.judge(false)
+	if gap := s.gap(); gap > 2*time.Second {
+		t.Errorf("clients noticed: no write for %v", gap)
 	}
 }
 

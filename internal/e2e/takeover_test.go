@@ -16,22 +16,26 @@ type takeover struct {
 	mayLose bool // what the fault kept from being sent to a replica
 }
 
-var takeovers = []takeover{
-	{
+var (
+	hostLost = takeover{
 		name:    "the host is lost",
 		fault:   func(_ *scene, n *lab.Node) { n.KillHost() },
 		mend:    func(s *scene, n *lab.Node) { s.must(n.StartHost()) },
 		mayLose: true,
-	},
+	}
+	agentFrozen = takeover{ // it goes on later, and finds its lease over
+		name:  "the agent is frozen",
+		fault: func(_ *scene, n *lab.Node) { n.FreezeAgent() },
+		mend:  func(_ *scene, n *lab.Node) { n.ThawAgent() },
+	}
+)
+
+var takeovers = []takeover{
+	hostLost, agentFrozen,
 	{ // the guard stops the server before the lease ends
 		name:  "the agent is killed",
 		fault: func(_ *scene, n *lab.Node) { n.KillAgent() },
 		mend:  func(s *scene, n *lab.Node) { s.must(n.StartAgent()) },
-	},
-	{ // it goes on later, and finds its lease over
-		name:  "the agent is frozen",
-		fault: func(_ *scene, n *lab.Node) { n.FreezeAgent() },
-		mend:  func(_ *scene, n *lab.Node) { n.ThawAgent() },
 	},
 	{ // the agent steps down, since nobody would stop its server; thawed, the guard comes too late for anything
 		name:  "the guard is frozen",
@@ -67,15 +71,19 @@ func TestTakeover(t *testing.T) {
 	for _, fault := range takeovers {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
-			s, primary := start(t, fault.options)
-			s.write()
-			fault.fault(s, primary)
-			s.otherLeads(primary)
-			s.awaitWrites()
-			if fault.mend != nil {
-				fault.mend(s, primary)
-			}
-			s.judge(fault.mayLose)
+			fault.play(t, fault.options)
 		})
 	}
+}
+
+func (f takeover) play(t *testing.T, o lab.Options) {
+	s, primary := start(t, o)
+	s.write()
+	f.fault(s, primary)
+	s.otherLeads(primary)
+	s.awaitWrites()
+	if f.mend != nil {
+		f.mend(s, primary)
+	}
+	s.judge(f.mayLose)
 }

@@ -13,6 +13,7 @@ import (
 var known = map[string]func(finder) StoreKind{
 	"regent-store": func(f finder) StoreKind { return RegentStore(f.built("regent-store")) },
 	"etcd":         func(f finder) StoreKind { return Etcd(f.packaged("etcd", "etcd-server")) },
+	"etcd2":        func(f finder) StoreKind { return EtcdV2(f.packaged("etcd", "etcd-server")) },
 	"consul":       func(f finder) StoreKind { return Consul(f.built("consul")) },
 	"zookeeper":    func(f finder) StoreKind { return ZooKeeper(f.keep(servers.FindZooKeeper())) },
 	"kubernetes":   func(f finder) StoreKind { return Kubernetes(f.built("kube-apiserver"), f.built("regent-store")) },

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 
 	// A store knows dcs and its own client.
 	"dcs/memory":     {"clock", "dcs"},
+	"dcs/etcd2":      {"clock", "dcs"},
 	"dcs/kubernetes": {"clock", "dcs", "k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd", "k8s.io/client-go/transport"},
 	"dcs/etcd": {"clock", "dcs", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/", "google.golang.org/grpc", "google.golang.org/grpc/",
 		"go.uber.org/zap"},
@@ -33,7 +34,7 @@ var mayImport = map[string][]string{
 
 	"rest": {"clock", "dcs", "ha", "internal/jsontext", "internal/value", "postgres",
 		"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
-	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "dcs/zookeeper", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
+	"config": {"clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/etcd2", "dcs/kubernetes", "dcs/zookeeper", "ha", "internal/value", "postgres", "k8s.io/client-go/rest",
 		"github.com/knadh/koanf/", "go.yaml.in/yaml/v3"},
 
 	// Programs wire.
@@ -56,7 +57,8 @@ var mayImport = map[string][]string{
 	"internal/servers":  {"github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3"},
 	"internal/testenv": {"internal/ports", "internal/servers", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/go-zookeeper/zk", "github.com/hashicorp/consul/api", "golang.org/x/sys/unix"},
-	"internal/lab": {"internal/ports", "internal/servers", "clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/kubernetes", "dcs/zookeeper", "deploy",
+	"internal/testenv/pg_basebackup": {"github.com/jackc/pgx/v5/"},
+	"internal/lab": {"internal/ports", "internal/servers", "clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/etcd2", "dcs/kubernetes", "dcs/zookeeper", "deploy",
 		"internal/tcpproxy",
 		"github.com/hashicorp/consul/api", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/", "go.yaml.in/yaml/v3", "golang.org/x/sys/unix"},

@@ -21,6 +21,7 @@ var consumers = map[string][]string{
 	"consul":     {"dcs", "dcs/consul"},
 	"kubernetes": {"dcs", "dcs/kubernetes"},
 	"zookeeper":  {"dcs", "dcs/zookeeper"},
+	"etcd2":      {"dcs", "dcs/etcd2"},
 	"every":      {"config"}, // the only one that has all stores
 	"instance":   {"postgres"},
 	"agent":      {"ha", "dcs/memory"},

@@ -28,6 +28,9 @@ type EtcdOptions struct {
 	// Election is the election timeout, by default 500 ms. One and a half of it,
 	// in whole seconds, is the shortest TTL that etcd grants.
 	Election time.Duration
+	// V2 makes it serve API v2 as well. Password then is one of API v2, which has
+	// users of its own.
+	V2 bool
 	// Args are added to each member's command line.
 	Args []string
 }
@@ -81,7 +84,11 @@ func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	}
 	c.WaitHealthy(tb)
 	if o.Password != "" {
-		c.enableAuth(tb, o.Password)
+		enable := c.enableAuth
+		if o.V2 {
+			enable = c.enableAuthV2
+		}
+		enable(tb, o.Password)
 	}
 	return c
 }
@@ -102,7 +109,7 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 	for i, m := range c.Members {
 		m.args = append(servers.EtcdMember{
 			Name: fmt.Sprintf("m%d", i), Dir: m.data, Client: scheme + "://" + m.Addr, Peer: peers[i],
-			InitialCluster: strings.Join(initial, ","), Token: dir,
+			InitialCluster: strings.Join(initial, ","), Token: dir, V2: o.V2,
 		}.Args(program), "--heartbeat-interval", fmt.Sprint(election.Milliseconds()/10), "--election-timeout", fmt.Sprint(election.Milliseconds()))
 		m.args = append(append(m.args, certificates...), o.Args...)
 	}

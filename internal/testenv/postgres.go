@@ -37,9 +37,20 @@ var clusters struct {
 // system identifier then.
 func NewPostgres(tb testing.TB) *Postgres {
 	tb.Helper()
-	p := &Postgres{Bin: PostgresBin(tb), Dir: filepath.Join(ShortTempDir(tb), "data"), Port: Port(tb), tb: tb}
+	return newPostgres(tb, PostgresBin(tb))
+}
+
+// NewPostgresOf is NewPostgres with another major version.
+func NewPostgresOf(tb testing.TB, major int) *Postgres {
+	tb.Helper()
+	return newPostgres(tb, MajorBin(tb, major))
+}
+
+func newPostgres(tb testing.TB, bin string) *Postgres {
+	tb.Helper()
+	p := &Postgres{Bin: bin, Dir: filepath.Join(ShortTempDir(tb), "data"), Port: Port(tb), tb: tb}
 	p.log = p.Dir + ".log"
-	CopyCluster(tb, p.Dir)
+	copyCluster(tb, bin, p.Dir)
 	conf := fmt.Sprintf("listen_addresses = '127.0.0.1'\nport = %d\nunix_socket_directories = '%s'\n", p.Port, filepath.Dir(p.Dir))
 	p.Append("postgresql.conf", conf)
 	return p
@@ -60,7 +71,11 @@ func ShortTempDir(tb testing.TB) string {
 // CopyCluster makes dir a fresh data directory, as initdb would, in less time.
 func CopyCluster(tb testing.TB, dir string) {
 	tb.Helper()
-	bin := PostgresBin(tb)
+	copyCluster(tb, PostgresBin(tb), dir)
+}
+
+func copyCluster(tb testing.TB, bin, dir string) {
+	tb.Helper()
 	clusters.Lock()
 	defer clusters.Unlock()
 	template, ok := clusters.made[bin]

@@ -71,6 +71,10 @@ func dropRoot() int {
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, "HOME="+home, "USER="+User, "LC_ALL=C.UTF-8")
+	// User may not get to the checkout, nor find another's cache.
+	if majors, err := majorsDir(); err == nil {
+		cmd.Env = append(cmd.Env, majorsVar+"="+majors)
+	}
 	if folder := openServers(); folder != nil {
 		defer folder.Close()
 		cmd.ExtraFiles = []*os.File{folder} // the first is serversFD

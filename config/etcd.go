@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -10,10 +11,13 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/dcs/etcd2"
 )
 
-// Etcd3 says how to reach etcd by its v3 API.
-type Etcd3 struct {
+// Etcd says how to reach etcd. The section etcd3 is for version 3 of its API, etcd
+// for version 2, whose keys are others.
+type Etcd struct {
+	Kind      string   // etcd or etcd3
 	Endpoints []string // URLs; empty with SRV
 	SRV       string   // domain whose SRV records name the servers
 	NamedBy   string   // the key that names them: hosts, srv, ...
@@ -29,8 +33,9 @@ type Etcd3 struct {
 // etcdPort is where etcd serves clients.
 const etcdPort = "2379"
 
-func parseEtcd3(s *section) Etcd3 {
-	e := Etcd3{
+func parseEtcd(s *section) Etcd {
+	e := Etcd{
+		Kind:      s.path,
 		Protocol:  s.oneOf("protocol", "http", "http", "https"),
 		SRVSuffix: s.text("srv_suffix", ""),
 		Username:  s.text("username", ""),
@@ -55,7 +60,7 @@ func parseEtcd3(s *section) Etcd3 {
 }
 
 // readServers reads the one key that names the servers.
-func (e *Etcd3) readServers(s *section) {
+func (e *Etcd) readServers(s *section) {
 	var given []string
 	for _, name := range []string{"host", "hosts", "url", "proxy", "srv", "discovery_srv", "srv_domain"} {
 		if !s.has(name) {
@@ -117,36 +122,43 @@ func hidePassword(url string) string {
 	return url
 }
 
-func (e Etcd3) open(ctx context.Context, h handle) (dcs.DCS, error) {
+func (e Etcd) open(ctx context.Context, h handle) (dcs.DCS, error) {
 	key, endpoints, err := e.servers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	o := etcd.Options{
-		Endpoints: endpoints, Username: e.Username, Password: e.Password.Reveal(),
-		Path: h.path, Name: h.name, TTL: h.ttl, Clock: h.clock, Logger: h.logger,
-	}
+	var discover time.Duration
 	if !e.Proxies {
-		o.Discover = time.Minute
+		discover = time.Minute
 	}
+	var tls *tls.Config
 	if slices.ContainsFunc(endpoints, isTLS) {
-		if o.TLS, err = clientTLS(e.CACert, e.Cert, e.Key); err != nil {
-			return nil, fmt.Errorf("etcd3.%w", err)
+		if tls, err = clientTLS(e.CACert, e.Cert, e.Key); err != nil {
+			return nil, fmt.Errorf("%s.%w", e.Kind, err)
 		}
 	}
-	return etcd.Open(o)
+	if e.Kind == "etcd" {
+		return etcd2.Open(etcd2.Options{
+			Endpoints: endpoints, Username: e.Username, Password: e.Password.Reveal(), TLS: tls, Discover: discover,
+			Path: h.path, Name: h.name, TTL: h.ttl, Clock: h.clock, Logger: h.logger,
+		})
+	}
+	return etcd.Open(etcd.Options{
+		Endpoints: endpoints, Username: e.Username, Password: e.Password.Reveal(), TLS: tls, Discover: discover,
+		Path: h.path, Name: h.name, TTL: h.ttl, Clock: h.clock, Logger: h.logger,
+	})
 }
 
-func (e Etcd3) serversKey() string { return "etcd3." + e.NamedBy }
+func (e Etcd) serversKey() string { return e.Kind + "." + e.NamedBy }
 
-func (e Etcd3) servers(ctx context.Context) (string, []string, error) {
+func (e Etcd) servers(ctx context.Context) (string, []string, error) {
 	endpoints, err := e.lookUp(ctx, net.DefaultResolver.LookupSRV)
 	return e.serversKey(), endpoints, err
 }
 
-func (e Etcd3) setting(err error) string {
-	if etcd.IsLoginRefused(err) {
-		return "etcd3.username, etcd3.password"
+func (e Etcd) setting(err error) string {
+	if etcd.IsLoginRefused(err) || etcd2.IsLoginRefused(err) {
+		return e.Kind + ".username, " + e.Kind + ".password"
 	}
 	where := e.Endpoints
 	if e.SRV != "" {
@@ -155,6 +167,6 @@ func (e Etcd3) setting(err error) string {
 	return e.serversKey() + ": " + strings.Join(where, ", ")
 }
 
-func (e Etcd3) files() []namedFile {
-	return []namedFile{{"etcd3.cacert", e.CACert}, {"etcd3.cert", e.Cert}, {"etcd3.key", e.Key}}
+func (e Etcd) files() []namedFile {
+	return []namedFile{{e.Kind + ".cacert", e.CACert}, {e.Kind + ".cert", e.Cert}, {e.Kind + ".key", e.Key}}
 }

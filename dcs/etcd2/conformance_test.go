@@ -1,0 +1,119 @@
+package etcd2_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/dcs/dcstest"
+	"github.com/regent-ha/regent/dcs/etcd2"
+	"github.com/regent-ha/regent/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of the suite waits for keys to end: more tests than cores at once.
+	flag.Set("test.parallel", "16")
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		os.Stderr.WriteString(err.Error() + "\n")
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func TestConformance(t *testing.T) {
+	for name, members := range map[string]int{"one member": 1, "three members": 3} {
+		t.Run(name, func(t *testing.T) {
+			dcstest.Run(t, dcstest.Harness{
+				Start:  func(tb testing.TB) dcstest.Store { return startStore(tb, members) },
+				MinTTL: 2 * time.Second,
+				// The key is put for a second longer than the lease says, and expired
+				// keys are looked for twice in a second.
+				Late:    2 * time.Second,
+				Largest: 1 << 20,
+				// A key can't be a directory as well: "a" excludes "a/b".
+				Names: []string{"a", "a b", "node-0.example.org", "ü", "c/d", "%2F", "members"},
+				// There are no transactions over keys.
+				ClaimsDocuments: true,
+				// A key has an end, and no TTL.
+				ForgetsTTL: true,
+				// An answer that is waited for doesn't say up to where it has waited.
+				Unproven: true,
+			})
+		})
+	}
+}
+
+func startStore(tb testing.TB, members int) dcstest.Store {
+	server := testenv.Etcd(tb, testenv.EtcdOptions{Members: members, V2: true})
+	return dcstest.Store{
+		Open: func(tb testing.TB, o dcstest.Options) dcs.DCS {
+			return open(tb, server, etcd2.Options{Path: o.Path, Name: o.Name, TTL: o.TTL})
+		},
+		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
+			proxy := testenv.NewProxy(tb, server.Members[0].Addr)
+			d := open(tb, server, etcd2.Options{Endpoints: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
+			return d, link{proxy}
+		},
+		Server: process{tb, server},
+	}
+}
+
+// open returns a handle; the server's endpoints are used unless o has some.
+func open(tb testing.TB, server *testenv.EtcdCluster, o etcd2.Options) *etcd2.DCS {
+	tb.Helper()
+	if o.Endpoints == nil {
+		o.Endpoints = server.Endpoints()
+	}
+	if o.TLS == nil {
+		o.TLS = server.TLS
+	}
+	if o.Username == "" {
+		o.Username, o.Password = server.Username, server.Password
+	}
+	d, err := etcd2.Open(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// link is a proxy as the suite cuts it.
+type link struct{ *testenv.Proxy }
+
+func (l link) Hang()        { l.Cut(testenv.Hang) }
+func (l link) Close()       { l.Cut(testenv.Close) }
+func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
+
+// process is an etcd as the suite breaks it: all members at once.
+type process struct {
+	tb     testing.TB
+	server *testenv.EtcdCluster
+}
+
+func (p process) Freeze() {
+	for _, m := range p.server.Members {
+		m.Freeze()
+	}
+}
+
+func (p process) Thaw() {
+	for _, m := range p.server.Members {
+		m.Thaw()
+	}
+}
+
+func (p process) Restart() {
+	for _, m := range p.server.Members {
+		m.Kill()
+	}
+	for _, m := range p.server.Members {
+		m.Start()
+	}
+	p.server.WaitHealthy(p.tb)
+}
