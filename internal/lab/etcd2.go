@@ -21,9 +21,9 @@ type etcd2Kind struct{ server etcdKind }
 
 func (etcd2Kind) Least() dcs.Timing { return common }
 
-// Succession: keys are put for a second longer than the lease, and end up to half
-// a second late.
-func (etcd2Kind) Succession(ttl time.Duration) time.Duration { return ttl + 1500*time.Millisecond }
+// Succession: keys are put for a second longer than the lease, and end when the
+// server next looks for them.
+func (etcd2Kind) Succession(ttl time.Duration) time.Duration { return ttl + 1600*time.Millisecond }
 
 func (k etcd2Kind) build(s site) (backend, error) {
 	b, err := k.server.build(s)

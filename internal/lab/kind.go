@@ -9,8 +9,9 @@ import (
 	"github.com/regent-ha/regent/dcs"
 )
 
-// StoreKind is a kind of store that a lab can have: Etcd, RegentStore, Consul or
-// Kubernetes, with the paths of its programs.
+// StoreKind is a kind of store that a lab can have, with the paths of its programs:
+// Consul, Etcd, EtcdV2, Kubernetes, RegentStore, ZooKeeper, or one by name
+// (FindStore).
 type StoreKind interface {
 	// Least are the shortest timeouts that members allow on it.
 	Least() dcs.Timing
