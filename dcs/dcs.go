@@ -160,8 +160,8 @@ type DCS interface {
 	RemoveCluster(ctx context.Context) error
 	// Watch signals that a Read may show news: a hint, never data. Hints that
 	// nobody took merge. It fires when the watch first stands, so that nothing is
-	// missed between a Read and it, and after each reconnect. The channel closes
-	// only when ctx ends.
+	// missed between a Read and it, and after each interruption that may have hidden
+	// something. The channel closes only when ctx ends.
 	Watch(ctx context.Context) <-chan struct{}
 	// Quiet is what a Watch that stands has proven: whatever a Read showed that was
 	// sent at from or later was still so at until, less the moment that a server

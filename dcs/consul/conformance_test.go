@@ -26,14 +26,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func TestConformance(t *testing.T) {
-	dcstest.Run(t, dcstest.Harness{
-		Start:   startStore,
-		MinTTL:  4 * time.Second,
-		Late:    3 * time.Second, // sessions of 2 s end after 4 s
-		Delay:   2 * time.Second, // the lock delay
-		Largest: 256 << 10,       // of half a megabyte for a request, in base64
-	})
+func TestConformance(t *testing.T) { dcstest.Run(t, harness) }
+
+func TestSoak(t *testing.T) { dcstest.Soak(t, harness) }
+
+var harness = dcstest.Harness{
+	Start:   startStore,
+	MinTTL:  4 * time.Second,
+	Late:    3 * time.Second, // sessions of 2 s end after 4 s
+	Delay:   2 * time.Second, // the lock delay
+	Largest: 256 << 10,       // of half a megabyte for a request, in base64
 }
 
 func startStore(tb testing.TB) dcstest.Store {
@@ -47,8 +49,22 @@ func startStore(tb testing.TB) dcstest.Store {
 			d := open(tb, server, consul.Options{Address: proxy.Addr, Path: o.Path, Name: o.Name, TTL: o.TTL})
 			return d, link{proxy}
 		},
+		Left:   func(tb testing.TB) []string { return sessions(tb, server) },
 		Server: process{tb, server},
 	}
+}
+
+// sessions are the IDs of those that the servers keep.
+func sessions(tb testing.TB, server *testenv.ConsulCluster) (ids []string) {
+	tb.Helper()
+	list, _, err := server.Client(tb, server.Servers[0]).Session().List(nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, s := range list {
+		ids = append(ids, s.ID)
+	}
+	return ids
 }
 
 // open returns a handle; the first server is its agent unless o names another.

@@ -71,11 +71,14 @@ func (c *cluster) soakLink(renewals int) {
 	a, link := c.openLinked("a", long)
 	hints := a.Watch(c.ctx)
 	c.wantHint(hints, "the watch stands")
+	n := 0
 	c.soaked(a, renewals, func(a dcs.DCS) {
-		c.settleAtOnce(hints)
 		link.Close()
 		link.Heal()
 		c.read(a)
+		c.settleAtOnce(hints)
+		n++
+		c.put(a, dcs.Write{Key: dcs.ConfigKey, Value: fmt.Append(nil, n), Prev: dcs.Any})
 		c.wantHint(hints, "the watch stands again")
 	})
 }
@@ -133,6 +136,7 @@ func (c *cluster) soakHandles(n int) {
 // nothingIsLeft closes a handle that holds all that it can.
 func (c *cluster) nothingIsLeft() {
 	observer := c.open("", long)
+	c.read(observer) // with whatever it needs for that
 	before := c.left()
 	d := c.store.Open(c, Options{Path: c.path, Name: "b", TTL: c.suite.MinTTL})
 	c.touch(d, dcs.Member{State: "running"})

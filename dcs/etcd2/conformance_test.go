@@ -28,24 +28,28 @@ func TestMain(m *testing.M) {
 
 func TestConformance(t *testing.T) {
 	for name, members := range map[string]int{"one member": 1, "three members": 3} {
-		t.Run(name, func(t *testing.T) {
-			dcstest.Run(t, dcstest.Harness{
-				Start:  func(tb testing.TB) dcstest.Store { return startStore(tb, members) },
-				MinTTL: 2 * time.Second,
-				// The key is put for a second longer than the lease says, and expired
-				// keys are looked for twice in a second.
-				Late:    2 * time.Second,
-				Largest: 1 << 20,
-				// A key can't be a directory as well: "a" excludes "a/b".
-				Names: []string{"a", "a b", "node-0.example.org", "ü", "c/d", "%2F", "members"},
-				// There are no transactions over keys.
-				ClaimsDocuments: true,
-				// A key has an end, and no TTL.
-				ForgetsTTL: true,
-				// An answer that is waited for doesn't say up to where it has waited.
-				Unproven: true,
-			})
-		})
+		t.Run(name, func(t *testing.T) { dcstest.Run(t, harness(members)) })
+	}
+}
+
+func TestSoak(t *testing.T) { dcstest.Soak(t, harness(1)) }
+
+func harness(members int) dcstest.Harness {
+	return dcstest.Harness{
+		Start:  func(tb testing.TB) dcstest.Store { return startStore(tb, members) },
+		MinTTL: 2 * time.Second,
+		// The key is put for a second longer than the lease says, and expired keys
+		// are looked for twice in a second.
+		Late:    2 * time.Second,
+		Largest: 1 << 20,
+		// A key can't be a directory as well: "a" excludes "a/b".
+		Names: []string{"a", "a b", "node-0.example.org", "ü", "c/d", "%2F", "members"},
+		// There are no transactions over keys.
+		ClaimsDocuments: true,
+		// A key has an end, and no TTL.
+		ForgetsTTL: true,
+		// An answer that is waited for doesn't say up to where it has waited.
+		Unproven: true,
 	}
 }
 

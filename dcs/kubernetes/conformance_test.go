@@ -34,21 +34,25 @@ func TestMain(m *testing.M) {
 // The whole suite runs with the rights of deploy/kubernetes/rbac.yaml.
 func TestConformance(t *testing.T) {
 	for name, useEndpoints := range map[string]bool{"configmaps": false, "endpoints": true} {
-		t.Run(name, func(t *testing.T) {
-			dcstest.Run(t, dcstest.Harness{
-				Start:   func(tb testing.TB) dcstest.Store { return startStore(tb, useEndpoints) },
-				MinTTL:  2 * time.Second,
-				Late:    time.Second,
-				Largest: 200 << 10, // of the 256 KiB that all annotations of an object may have
-				// A member is named after its Pod.
-				Names: []string{"a", "node-0", "node-0.example.org", "members", "0"},
-				// The Pod is the entry.
-				EntriesStay: true,
-				// There is no lease behind the key, only an object like the others.
-				GoneIsUnknown: true,
-				Unproven:      true,
-			})
-		})
+		t.Run(name, func(t *testing.T) { dcstest.Run(t, harness(useEndpoints)) })
+	}
+}
+
+func TestSoak(t *testing.T) { dcstest.Soak(t, harness(false)) }
+
+func harness(useEndpoints bool) dcstest.Harness {
+	return dcstest.Harness{
+		Start:   func(tb testing.TB) dcstest.Store { return startStore(tb, useEndpoints) },
+		MinTTL:  2 * time.Second,
+		Late:    time.Second,
+		Largest: 200 << 10, // of the 256 KiB that all annotations of an object may have
+		// A member is named after its Pod.
+		Names: []string{"a", "node-0", "node-0.example.org", "members", "0"},
+		// The Pod is the entry.
+		EntriesStay: true,
+		// There is no lease behind the key, only an object like the others.
+		GoneIsUnknown: true,
+		Unproven:      true,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -28,16 +29,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func TestConformance(t *testing.T) {
-	dcstest.Run(t, dcstest.Harness{
-		Start:  startStore,
-		MinTTL: 3 * time.Second, // the test's servers grant less, in which little can be told
-		// Sessions end in steps of a tick, which is 200 ms here, after the last one
-		// of their timeout.
-		Late:     time.Second,
-		Unproven: true,
-		Largest:  1000 << 10, // of the 1 MiB less a byte that servers take as a request (jute.maxbuffer)
-	})
+func TestConformance(t *testing.T) { dcstest.Run(t, harness) }
+
+func TestSoak(t *testing.T) { dcstest.Soak(t, harness) }
+
+var harness = dcstest.Harness{
+	Start:  startStore,
+	MinTTL: 3 * time.Second, // the test's servers grant less, in which little can be told
+	// Sessions end in steps of a tick, which is 200 ms here, after the last one of
+	// their timeout.
+	Late:     time.Second,
+	Unproven: true,
+	Largest:  1000 << 10, // of the 1 MiB less a byte that servers take as a request (jute.maxbuffer)
 }
 
 func startStore(tb testing.TB) dcstest.Store {
@@ -50,6 +53,12 @@ func startStore(tb testing.TB) dcstest.Store {
 			proxy := testenv.NewProxy(tb, server.Members[0].Addr)
 			d := open(tb, server, zookeeper.Options{Servers: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
 			return d, link{proxy}
+		},
+		Left: func(tb testing.TB) (sessions []string) {
+			for n := range server.Members[0].Sessions(tb) {
+				sessions = append(sessions, "session "+strconv.Itoa(n+1))
+			}
+			return sessions
 		},
 		Server: process{tb, server},
 	}
