@@ -33,7 +33,8 @@ func (etcdKind) Least() dcs.Timing {
 	return dcs.Timing{TTL: 5 * time.Second, LoopWait: time.Second, RetryTimeout: time.Second}
 }
 
-func (etcdKind) Succession(ttl time.Duration) time.Duration { return ttl }
+// Succession: leases that have ended are looked for twice a second.
+func (etcdKind) Succession(ttl time.Duration) time.Duration { return ttl + 500*time.Millisecond }
 
 func (k etcdKind) build(s site) (backend, error) {
 	b := &etcdStore{}
