@@ -65,7 +65,7 @@ func (w *witness) check(server *peer.Peer, answer any, before uint64) error {
 		return nil
 	}
 	if w.doubted[name] == "" {
-		w.log.Warn("a server's answers don't count", "reason", doubt)
+		w.log.Warn("a server's answers don't count; if the store was made anew or restored, start this agent again", "reason", doubt)
 	}
 	w.doubted[name] = doubt
 	return status.Error(codes.Unavailable, doubt)
