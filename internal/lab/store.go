@@ -114,6 +114,11 @@ func (s *Store) signal(what string, sig syscall.Signal) {
 	for _, m := range s.servers {
 		m.process.signal(sig)
 	}
+	for _, m := range s.servers {
+		if sig == syscall.SIGSTOP {
+			awaitStopped(m.process.pid())
+		}
+	}
 }
 
 // PIDs are the servers' processes.
