@@ -1,6 +1,7 @@
 package config
 
 import (
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -14,7 +15,12 @@ import (
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Much is waiting for servers that don't answer: more tests than cores at once.
+	flag.Set("test.parallel", "16")
+	testenv.Main(m)
+}
 
 // machine is a file that fits a real etcd and a real PostgreSQL.
 func machine(t *testing.T, e *testenv.EtcdCluster, listen, dataDir, more string) string {

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/regent-ha/regent/internal/demo"
+	"github.com/regent-ha/regent/internal/lab"
 )
 
 func demoCommand() *cobra.Command {
@@ -35,7 +37,7 @@ Nothing is left behind.`,
 	f.BoolVar(&o.Temporary, "temporary", false, "the directory was made for this run")
 	f.Lookup("temporary").Hidden = true
 	f.StringVar(&o.PostgresBin, "postgres-bin", "", "folder with PostgreSQL's programs (default: the newest that is installed)")
-	f.StringVar(&o.Store, "store", "", "regent-store or etcd (default: beside this program, else in PATH)")
+	f.StringVar(&o.Store, "store", "", "what the cluster is kept in: "+strings.Join(lab.StoreNames(), ", ")+" (default regent-store)")
 	f.StringVar(&o.User, "user", "postgres", "whom root becomes, since PostgreSQL doesn't run as root")
 	return c
 }

@@ -7,12 +7,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/regent-ha/regent/internal/lab"
 )
 
 // Options say what is measured.
 type Options struct {
-	Regent      string     // path of the daemon
-	Etcd        string     // path of etcd
+	Regent      string // path of the daemon
+	Store       lab.StoreKind
 	PostgresBin string     // folder with PostgreSQL's programs
 	Rounds      int        // how often each event is measured: at least 1
 	Settings    []Settings // of the daemon: each is a system of its own
@@ -30,8 +32,8 @@ func (o Options) check() error {
 	switch {
 	case o.Regent == "":
 		return errors.New("bench: Regent is missing: the path of the daemon")
-	case o.Etcd == "":
-		return errors.New("bench: Etcd is missing: the path of the program")
+	case o.Store == nil:
+		return errors.New("bench: Store is missing: what the clusters are kept in")
 	case o.PostgresBin == "":
 		return errors.New("bench: PostgresBin is missing: the folder with PostgreSQL's programs")
 	case o.Rounds < 1:

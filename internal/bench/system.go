@@ -40,7 +40,7 @@ func (o Options) newLab(s system) (*lab.Lab, tallies, error) {
 	counted := tallies{}
 	var failed error
 	l, err := lab.New(lab.Options{
-		Regent: o.Regent, Agent: s.agent, Store: lab.Etcd(o.Etcd), PostgresBin: o.PostgresBin,
+		Regent: o.Regent, Agent: s.agent, Store: o.Store, PostgresBin: o.PostgresBin,
 		TTL: s.Settings.TTL, LoopWait: s.Settings.LoopWait, RetryTimeout: s.Settings.RetryTimeout,
 		Output: os.Stderr,
 		Node: func(name string, config map[string]any) {

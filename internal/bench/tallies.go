@@ -13,15 +13,14 @@ type tallies map[string]*tally.Link
 func (t tallies) divert(name string, config map[string]any) error {
 	var way string
 	var set func(addr string)
-	if etcd, ok := config["etcd3"].(map[string]any); ok {
-		hosts, _ := etcd["hosts"].([]string)
-		if len(hosts) != 1 {
-			return fmt.Errorf("bench: node %s: etcd3.hosts is %v: one host can be counted", name, etcd["hosts"])
-		}
-		way = hosts[0]
-		set = func(addr string) {
-			etcd["hosts"] = []string{addr}
-			etcd["use_proxies"] = true // nobody looks for a way past it
+	for _, kind := range []string{"etcd3", "etcd", "zookeeper"} {
+		if section, ok := config[kind].(map[string]any); ok {
+			hosts, _ := section["hosts"].([]string)
+			if len(hosts) != 1 {
+				return fmt.Errorf("bench: node %s: %s.hosts is %v: one host can be counted", name, kind, section["hosts"])
+			}
+			way = hosts[0]
+			set = func(addr string) { section["hosts"] = []string{addr} }
 		}
 	}
 	if consul, ok := config["consul"].(map[string]any); ok {

@@ -22,7 +22,7 @@ func (d *demo) check(ctx context.Context) error {
 	d.printf("%-30s %-8s %13s %7s %6s %14s  %s\n", "what happens", "primary", "no writes for", "acked", "lost", "two primaries", "whole again")
 	t := &tour{lab: d.lab, client: d.client, writers: d.writers, lost: map[lost]bool{}}
 	var broken []string
-	for _, s := range steps(d.lab.TTL()) {
+	for _, s := range steps(d.lab.Succession()) {
 		if t.leader, err = d.settle(ctx, t); err != nil {
 			return d.keepLogs(ctx, err)
 		}

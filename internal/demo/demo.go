@@ -24,8 +24,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	store, err := o.findStore()
+	if err != nil {
+		return err
+	}
 	l, err := lab.New(lab.Options{
-		Regent: self, Store: o.storeCommand(), PostgresBin: o.PostgresBin,
+		Regent: self, Store: store, PostgresBin: o.PostgresBin,
 		Dir: o.Dir, RemoveDir: o.Temporary, Output: os.Stderr,
 		LinkPeers: o.Check, // a lost host is silent then
 
@@ -60,7 +64,7 @@ type demo struct {
 func (d *demo) start(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	d.printf("Starting a store, three daemons and three PostgreSQL servers in %s\n", d.lab.Dir)
+	d.printf("Starting a store (%s), three daemons and three PostgreSQL servers in %s\n", d.options.Store, d.lab.Dir)
 	began := time.Now()
 	if err := d.lab.Start(ctx); err != nil {
 		return 0, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/internal/lab"
+	"github.com/regent-ha/regent/internal/testenv"
 )
 
 func TestBroken(t *testing.T) {
@@ -61,6 +62,14 @@ func TestScreenWithoutTerminal(t *testing.T) {
 	}
 	if strings.Join(lines, "|") != strings.Join(want, "|") {
 		t.Errorf("printed %q, want %q", lines, want)
+	}
+}
+
+func TestStoreThatIsNone(t *testing.T) {
+	_, err := Options{Store: "consol", PostgresBin: testenv.PostgresBin(t), Out: &bytes.Buffer{}}.settled()
+	want := "--store consol is not allowed: " + strings.Join(lab.StoreNames(), ", ") + " are"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/regent-ha/regent/internal/lab"
 )
 
 // refresh is how often the cluster is looked at.
 const refresh = 250 * time.Millisecond
 
 // serviceManager is after how long an agent that has ended is started again, as
-// a service manager would: longer than the lease, so that a failover is seen.
-const serviceManager = 15 * time.Second
+// a service manager would: late enough for a failover to be seen.
+func serviceManager(l *lab.Lab) time.Duration { return l.Succession() + 10*time.Second }
 
 // live shows the cluster until ctx ends.
 func (d *demo) live(ctx context.Context) error {
@@ -54,7 +57,7 @@ func (d *demo) restartAgents(gone map[string]time.Time) {
 			delete(gone, n.Name)
 		case !known:
 			gone[n.Name] = time.Now()
-		case time.Since(since) > serviceManager:
+		case time.Since(since) > serviceManager(d.lab):
 			// An error shows as an agent that stays away.
 			_ = n.StartAgent()
 		}
@@ -69,13 +72,13 @@ func (d *demo) hints() func(state) []string {
 		if n := s.primary(); n != nil {
 			out = append(out,
 				fmt.Sprintf("kill -9 %-8d the primary's PostgreSQL", n.postmaster),
-				fmt.Sprintf("kill -9 %-8d the primary's agent (started again after %v)", n.agent, serviceManager),
+				fmt.Sprintf("kill -9 %-8d the primary's agent (started again after %v)", n.agent, serviceManager(d.lab)),
 				fmt.Sprintf("kill -STOP %-5d the primary's agent freezes; kill -CONT thaws it", n.agent),
 				fmt.Sprintf("kill -9 %d %d %d   agent, guard and PostgreSQL at once", n.agent, n.guard, n.postmaster))
 		}
 		if ctl != "" {
-			config := d.lab.Nodes[0].Config
-			out = append(out, ctl+" -c "+config+" list", ctl+" -c "+config+" switchover")
+			ctl := strings.Join(append(d.lab.Nodes[0].Env(), ctl, "-c", d.lab.Nodes[0].Config), " ")
+			out = append(out, ctl+" list", ctl+" switchover")
 		}
 		return append(out, "tail -f "+filepath.Join(d.lab.Dir, "*", "regent.log"),
 			filepath.Join(d.options.PostgresBin, "psql")+" -h "+d.lab.Nodes[0].Dir+" -U postgres -p "+d.lab.Nodes[0].Port())

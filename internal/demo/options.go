@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/regent-ha/regent/internal/lab"
 )
@@ -20,7 +21,7 @@ type Options struct {
 	Dir         string // an empty one, which stays; by default a temporary one
 	Temporary   bool   // Dir was made for this run and goes with it
 	PostgresBin string // by default the newest of Debian's, or where PATH has initdb
-	Store       string // regent-store or etcd: by default beside this program, else in PATH
+	Store       string // its kind, one of lab.StoreNames: by default "regent-store"
 	User        string // whom root becomes: by default "postgres"
 
 	Out io.Writer
@@ -35,16 +36,16 @@ func (o Options) settled() (Options, error) {
 		o.PostgresBin = findPostgres()
 	}
 	if o.Store == "" {
-		o.Store = findStore()
+		o.Store = "regent-store"
+	}
+	if !slices.Contains(lab.StoreNames(), o.Store) {
+		return o, fmt.Errorf("--store %s is not allowed: %s are", o.Store, strings.Join(lab.StoreNames(), ", "))
 	}
 	if entries, _ := os.ReadDir(o.Dir); o.Dir != "" && len(entries) > 0 && !o.Temporary {
 		return o, fmt.Errorf("--dir %s is not empty: name an empty directory", o.Dir)
 	}
-	switch {
-	case o.PostgresBin == "":
+	if o.PostgresBin == "" {
 		return o, fmt.Errorf("no PostgreSQL server found: install one (Debian: apt-get install postgresql), or say where its programs are with --postgres-bin")
-	case o.Store == "":
-		return o, fmt.Errorf("no store found: put regent-store beside this program, install etcd, or say where one is with --store")
 	}
 	if _, err := os.Stat(filepath.Join(o.PostgresBin, "initdb")); err != nil {
 		return o, fmt.Errorf("--postgres-bin %s: %w", o.PostgresBin, err)
@@ -70,16 +71,14 @@ func major(path string) int {
 	return n
 }
 
-func findStore() string {
-	if store := beside("regent-store"); store != "" {
-		return store
+// findStore is the store that was chosen, with programs also from the folder of
+// this one.
+func (o Options) findStore() (lab.Found, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return lab.Found{}, err
 	}
-	for _, name := range []string{"regent-store", "etcd"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
+	return lab.FindStore(o.Store, filepath.Dir(self))
 }
 
 // beside is the path of a program in the folder of this one, or empty.
@@ -93,11 +92,4 @@ func beside(name string) string {
 		return ""
 	}
 	return path
-}
-
-func (o Options) storeCommand() lab.StoreCommand {
-	if filepath.Base(o.Store) == "etcd" {
-		return lab.Etcd(o.Store)
-	}
-	return lab.RegentStore(o.Store)
 }

@@ -92,7 +92,7 @@ func (s *screen) picture(now state, c *counters, gone map[string]time.Time) []st
 	}
 	for _, n := range now.nodes {
 		if since, ok := gone[n.name]; ok {
-			wait := (serviceManager - time.Since(since)).Round(time.Second)
+			wait := (serviceManager(s.lab) - time.Since(since)).Round(time.Second)
 			lines = append(lines, fmt.Sprintf("  the agent of %s has ended; a service manager would start it again, here in %v", n.name, max(0, wait)))
 		}
 	}

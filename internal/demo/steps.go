@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// steps are those of a cluster with this lease. Bounds are loose: a loaded
-// machine must pass; what is measured stands in the report.
-func steps(ttl time.Duration) []step {
+// steps are those of a cluster on whose store another may lead so long after a
+// leader was lost. Bounds are loose: a loaded machine must pass; what is measured
+// stands in the report.
+func steps(succession time.Duration) []step {
 	const quick, slack = 5 * time.Second, 5 * time.Second
 	return []step{
 		{name: "primary's PostgreSQL killed", within: quick, do: killPostgres},
-		{name: "primary's agent killed", within: ttl + slack, do: killAgent},
-		{name: "primary's agent frozen", within: ttl + slack, do: freezeAgent},
-		{name: "primary's host lost", within: ttl + slack, do: loseHost, mayLose: true},
+		{name: "primary's agent killed", within: succession + slack, do: killAgent},
+		{name: "primary's agent frozen", within: succession + slack, do: freezeAgent},
+		{name: "primary's host lost", within: succession + slack, do: loseHost, mayLose: true},
 		{name: "switchover", within: quick, do: switchover},
 		{name: "store restarted", within: quick, do: restartStore},
 	}

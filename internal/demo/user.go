@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/regent-ha/regent/internal/servers"
 )
 
 // becomeUser replaces this process, which root started, by one of the user's,
@@ -40,14 +42,22 @@ func becomeUser(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	store := filepath.Join(bin, filepath.Base(o.Store))
 	regent := filepath.Join(bin, "regent")
-	err = errors.Join(copyProgram(self, regent), copyProgram(o.Store, store))
-	if ctl := beside("regentctl"); ctl != "" && err == nil {
-		err = copyProgram(ctl, filepath.Join(bin, "regentctl"))
-	}
+	store, err := o.findStore()
 	if err != nil {
 		return err
+	}
+	programs := store.Built
+	if ctl := beside("regentctl"); ctl != "" {
+		programs = append(programs, ctl)
+	}
+	if err := copyProgram(self, regent); err != nil {
+		return err
+	}
+	for _, p := range programs {
+		if err := copyProgram(p, filepath.Join(bin, filepath.Base(p))); err != nil {
+			return err
+		}
 	}
 	err = filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 		return errors.Join(err, os.Chown(path, uid, gid))
@@ -55,7 +65,7 @@ func becomeUser(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	args := []string{regent, "demo", "--dir", dir, "--temporary", "--store", store, "--postgres-bin", o.PostgresBin}
+	args := []string{regent, "demo", "--dir", dir, "--temporary", "--store", o.Store, "--postgres-bin", o.PostgresBin}
 	if o.Check {
 		args = append(args, "--check")
 	}
@@ -68,6 +78,7 @@ func becomeUser(o Options) (err error) {
 		return fmt.Errorf("become user %s: %w", o.User, err)
 	}
 	env := []string{"HOME=" + u.HomeDir, "USER=" + o.User}
+	env = append(env, servers.FolderVar+"="+bin)
 	for _, name := range []string{"PATH", "TERM", "TMPDIR", "LANG"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)

@@ -16,20 +16,26 @@ func TestThreeEmptyNodes(t *testing.T) {
 
 func threeEmptyNodes(t *testing.T, o lab.Options) {
 	s, leader := start(t, o)
+	s.madeOnce(leader)
+	s.write()
+	s.judge(false)
+}
+
+// madeOnce checks that leader has made the cluster and the others have cloned it.
+func (s *scene) madeOnce(leader *lab.Node) {
+	s.t.Helper()
 	made := 0
 	for _, n := range s.Nodes {
 		made += s.logged(n, "run bootstrap has ended well")
 	}
 	if made != 1 || s.logged(leader, "initialized a new cluster") == 0 {
-		t.Errorf("%d nodes made a cluster, want 1", made)
+		s.t.Errorf("%d nodes made a cluster, want 1", made)
 	}
 	for _, n := range s.others(leader) {
 		if s.logged(n, "run clone with .* has ended well") == 0 {
-			t.Errorf("%s wasn't cloned", n.Name)
+			s.t.Errorf("%s wasn't cloned", n.Name)
 		}
 	}
-	s.write()
-	s.judge(false)
 }
 
 // The store is wiped under a running cluster, and an empty newcomer is the first

@@ -14,9 +14,6 @@ import (
 // daemonVar has the path of the daemon that is tested; without it one is built.
 const daemonVar = "REGENT_TEST_DAEMON"
 
-// storeVar has the path of the store's program that goes with it.
-const storeVar = "REGENT_TEST_STORE"
-
 func TestMain(m *testing.M) {
 	lab.Main()
 	if os.Getenv(daemonVar) != "" {
@@ -46,11 +43,5 @@ func withDaemon(run func() int) (int, error) {
 		return 0, fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}
 	os.Setenv(daemonVar, path)
-	store := filepath.Join(dir, "regent-store")
-	build = exec.Command("go", "build", "-C", "../../cmd/regent-store", "-o", store, ".") // a module of its own
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build the store: %w\n%s", err, out)
-	}
-	os.Setenv(storeVar, store)
 	return withDisks(dir, run)
 }

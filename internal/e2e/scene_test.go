@@ -2,11 +2,11 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,6 +20,11 @@ import (
 
 // patience bounds what must happen at all; how soon is asserted by instants.
 const patience = 60 * time.Second
+
+// storeVar names the kind of store that scenes are played on which don't say
+// which, to see by hand what they make of another. Some count on etcd's short
+// leases.
+const storeVar = "REGENT_TEST_STORE"
 
 // scene is a cluster under test with its writers.
 type scene struct {
@@ -37,12 +42,8 @@ func newLab(t *testing.T, o lab.Options) *scene {
 	if o.PostgresBin == "" {
 		o.PostgresBin = testenv.PostgresBin(t)
 	}
-	etcd, err := exec.LookPath("etcd")
-	if err != nil {
-		t.Fatal("no etcd found: apt-get install etcd-server")
-	}
 	if o.Store == nil {
-		o.Store = lab.Etcd(etcd)
+		o.Store = findStore(t, cmp.Or(os.Getenv(storeVar), "etcd"))
 	}
 	l, err := lab.New(o)
 	if err != nil {
@@ -64,9 +65,12 @@ func newLab(t *testing.T, o lab.Options) *scene {
 func start(t *testing.T, o lab.Options) (*scene, *lab.Node) {
 	t.Helper()
 	s := newLab(t, o)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	s.must(s.Start(ctx))
+	for _, begin := range []func(context.Context) error{s.Store.Start, s.Start} { // each has its time
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		err := begin(ctx)
+		cancel()
+		s.must(err)
+	}
 	s.until("the cluster to be finished", func(ctx context.Context) error {
 		c, err := s.Cluster(ctx)
 		if err == nil && !dcs.ValidSystemID(c.Initialize.SystemID) {
@@ -108,6 +112,12 @@ func (s *scene) judge(mayLose bool) lab.History {
 	for _, w := range s.writers {
 		w.Stop()
 	}
+	return s.checkRows(mayLose)
+}
+
+// checkRows checks what the writers have seen so far.
+func (s *scene) checkRows(mayLose bool) lab.History {
+	s.t.Helper()
 	h := lab.Recorded(s.writers...)
 	if overlaps := h.Overlaps(); len(overlaps) > 0 {
 		s.t.Errorf("two primaries for %v: %d writes, the first %+v", lab.TwoPrimaries(overlaps), len(overlaps), overlaps[0])
@@ -126,6 +136,16 @@ func (s *scene) judge(mayLose bool) lab.History {
 // gap is the client's longest time without an acknowledgement since the writers began.
 func (s *scene) gap() time.Duration {
 	return lab.Recorded(s.writers[len(s.writers)-1]).LongestGap(s.began, clock.System().Now())
+}
+
+// findStore is a kind of store, with its programs.
+func findStore(t *testing.T, name string) lab.StoreKind {
+	t.Helper()
+	store, err := lab.FindStore(name, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
 }
 
 func (s *scene) must(err error) {

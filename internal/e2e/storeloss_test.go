@@ -29,7 +29,7 @@ func TestHostLostWithTheStore(t *testing.T) {
 		}
 		losses = n
 	}
-	s, _ := start(t, lab.Options{Colocated: true, Store: lab.RegentStore(os.Getenv(storeVar))})
+	s, _ := start(t, lab.Options{Colocated: true, Store: findStore(t, "regent-store")})
 	s.write()
 	bound := s.TTL() + time.Second
 	for i := range losses {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -12,6 +13,9 @@ import (
 
 // Cluster is what the store says now.
 func (l *Lab) Cluster(ctx context.Context) (dcs.Cluster, error) {
+	if l.observer == nil {
+		return dcs.Cluster{}, errors.New("lab: the store was never started")
+	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	return l.observer.Read(ctx)

@@ -36,10 +36,9 @@ func (n *Node) writeConfig() error {
 
 func (n *Node) configuration() map[string]any {
 	o, secrets := n.lab.options, n.lab.secrets
-	return map[string]any{
+	config := map[string]any{
 		"scope": o.Scope, "name": n.Name, "run_dir": n.runDir(),
 		"restapi": map[string]any{"listen": n.APIAddr, "connect_address": n.apiLink()},
-		"etcd3":   map[string]any{"hosts": []string{n.storeLink.Addr}},
 		"bootstrap": map[string]any{
 			"dcs":    n.dynamic(),
 			"initdb": []any{map[string]any{"encoding": "UTF8"}, map[string]any{"locale": "C"}, "data-checksums"},
@@ -60,6 +59,8 @@ func (n *Node) configuration() map[string]any {
 			},
 		},
 	}
+	maps.Copy(config, n.membership.section)
+	return config
 }
 
 // dynamic is what a new cluster begins with.

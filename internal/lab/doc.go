@@ -2,9 +2,9 @@
 // real store on one machine, breaks them, and measures what their clients saw.
 // The demonstration, the tests of whole clusters and the benchmark use it.
 //
-// A Lab has a store, and nodes that each have an agent, a guard and a PostgreSQL
-// of their own, on ports of the loopback address. Links that can be cut stand
-// between each node and the store, and, if asked for, in front of each node.
+// A Lab has a store of any kind, and nodes that each have an agent, a guard and a
+// PostgreSQL of their own, on ports of the loopback address. Links that can be cut
+// stand between each node and the store, and, if asked for, in front of each node.
 // Writers insert rows and keep what was acknowledged, and a History of their
 // writes answers: how long could nobody write, what was lost, and were there ever
 // two primaries.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/regent-ha/regent/internal/tcpproxy"
 )
@@ -17,10 +18,11 @@ func (n *Node) KillAgent() {
 	n.agent.kill()
 }
 
-// FreezeAgent lets the agent stand still (SIGSTOP).
+// FreezeAgent lets the agent stand still (SIGSTOP), and returns when it does.
 func (n *Node) FreezeAgent() {
 	n.lab.log.Info("freezing the agent", "node", n.Name)
 	n.agent.signal(syscall.SIGSTOP)
+	awaitStopped(n.agent.pid())
 }
 
 // ThawAgent ends FreezeAgent.
@@ -90,6 +92,9 @@ func (n *Node) signalOne(what string, pid int, s syscall.Signal) error {
 	}
 	n.lab.log.Info(what, "node", n.Name, "pid", pid)
 	r.signal(s)
+	if s == syscall.SIGSTOP {
+		awaitStopped(pid)
+	}
 	return nil
 }
 
@@ -133,7 +138,7 @@ func (n *Node) KillHost() {
 func (n *Node) StartHost() error {
 	n.Rejoin()
 	if n.store != nil {
-		if err := n.lab.Store.startMember(n.store); err != nil {
+		if err := n.lab.Store.start(n.store); err != nil {
 			return err
 		}
 	}
@@ -158,12 +163,30 @@ func (n *Node) eachLink(do func(*tcpproxy.Proxy)) {
 	}
 }
 
-// stopped says whether a process stands still.
+// stopped says whether a process stands still: SIGSTOP reaches each of its threads
+// by itself, and one may do something while another stands.
 func stopped(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true // it is gone
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, t := range threads {
+		stat, err := os.ReadFile(t)
+		if err != nil {
+			continue // it is gone
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ") // proc(5): the name may hold anything
+		if !strings.HasPrefix(rest, "T") {
+			return false
+		}
 	}
-	_, rest, _ := strings.Cut(string(stat), ") ") // proc(5): the name may hold anything
-	return strings.HasPrefix(rest, "T")
+	return true
+}
+
+// awaitStopped waits until a process that was sent SIGSTOP stands still. It is a
+// matter of moments, and goes on without after a while.
+func awaitStopped(pid int) {
+	for range 500 {
+		if stopped(pid) {
+			return
+		}
+		time.Sleep(pollInterval)
+	}
 }

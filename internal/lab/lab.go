@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/dcs"
-	"github.com/regent-ha/regent/dcs/etcd"
 )
 
 // Lab is one cluster.
@@ -24,7 +23,7 @@ type Lab struct {
 	options  Options
 	log      *slog.Logger
 	watcher  *watcher
-	observer *dcs.Client
+	observer *dcs.Client // nil: the store has never served yet
 	secrets  secrets
 	programs []string // whose processes on Dir are ours to end
 	release  []func() // of ports
@@ -72,32 +71,24 @@ func New(o Options) (*Lab, error) {
 
 // build makes the store and the nodes.
 func (l *Lab) build() error {
-	forStore, err := l.addresses(l.options.StoreMembers)
-	if err != nil {
+	var err error
+	if l.Store, err = newStore(l); err != nil {
 		return err
 	}
-	forNodes, err := l.addresses(l.options.Nodes)
-	if err != nil {
-		return err
-	}
-	l.Store = newStore(l, forStore)
 	for i := range l.options.Nodes {
-		n := &Node{Name: string(rune('a' + i)), SQLAddr: forNodes[2*i], APIAddr: forNodes[2*i+1], lab: l}
+		addrs, err := l.addresses(i, 2)
+		if err != nil {
+			return err
+		}
+		n := &Node{Name: string(rune('a' + i)), SQLAddr: addrs[0], APIAddr: addrs[1], lab: l}
 		if l.options.Colocated {
-			n.store = l.Store.members[i]
+			n.store = l.Store.servers[i]
 		}
 		l.Nodes = append(l.Nodes, n)
 		if err := n.build(); err != nil {
 			return err
 		}
 	}
-	observer, err := etcd.Open(etcd.Options{
-		Endpoints: l.Store.Endpoints, Path: dcs.Path{Scope: l.options.Scope}, TTL: l.options.TTL,
-	})
-	if err != nil {
-		return err
-	}
-	l.observer = dcs.NewClient(observer, dcs.ClientOptions{})
 	return nil
 }
 
@@ -154,5 +145,9 @@ func (l *Lab) close() error {
 	return errors.Join(err, l.watcher.dismiss(l.keep.Load()))
 }
 
-// TTL is the lease's.
+// TTL is the cluster's.
 func (l *Lab) TTL() time.Duration { return l.options.TTL }
+
+// Succession is how long after the last renewal of a leader that was lost another
+// may lead, at the latest, as the store promises it.
+func (l *Lab) Succession() time.Duration { return l.options.Store.Succession(l.options.TTL) }

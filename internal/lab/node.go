@@ -24,12 +24,13 @@ type Node struct {
 	SQLAddr string // host:port of PostgreSQL, past any link
 	APIAddr string // host:port of the REST API, past any link
 
-	lab       *Lab
-	storeLink *tcpproxy.Proxy
-	sqlProxy  *tcpproxy.Proxy // nil without Options.LinkPeers
-	apiProxy  *tcpproxy.Proxy // nil without Options.LinkPeers
-	agent     *process
-	store     *storeMember // on the same host; nil without Options.Colocated
+	lab        *Lab
+	membership membership
+	storeLink  *tcpproxy.Proxy
+	sqlProxy   *tcpproxy.Proxy // nil without Options.LinkPeers
+	apiProxy   *tcpproxy.Proxy // nil without Options.LinkPeers
+	agent      *process
+	store      *storeServer // on the same host; nil without Options.Colocated
 
 	mu   sync.Mutex
 	conn *pgx.Conn // past any link; nil: not connected
@@ -49,6 +50,9 @@ func (n *Node) build() error {
 	i, store := int(n.Name[0]-'a'), n.lab.Store.Endpoints
 	if n.storeLink, err = tcpproxy.ListenOn(n.lab.host(i), store[i%len(store)]); err != nil {
 		return err
+	}
+	if n.membership, err = n.lab.Store.backend.member(n.Name, n.Dir, n.storeLink.Addr); err != nil {
+		return fmt.Errorf("lab: %w", err)
 	}
 	if n.lab.options.LinkPeers {
 		if n.sqlProxy, err = tcpproxy.ListenOn(n.lab.host(i), n.SQLAddr); err != nil {
@@ -88,13 +92,17 @@ func (n *Node) StartAgent() error {
 	}
 	n.lab.log.Info("starting the agent", "node", n.Name)
 	argv := append(append([]string{}, n.lab.options.Agent...), n.Config)
-	p, err := spawn(n.Dir, n.Log, argv, environment(n.lab.Dir))
+	p, err := spawn(n.Dir, n.Log, argv, append(environment(n.lab.Dir), n.membership.env...))
 	if err != nil {
 		return fmt.Errorf("lab: node %s: %w", n.Name, err)
 	}
 	n.agent = p
 	return nil
 }
+
+// Env are the variables, as NAME=value, that programs need beside the node's
+// configuration to reach the store as its agent does.
+func (n *Node) Env() []string { return n.membership.env }
 
 // StopAgent ends the agent in order (SIGTERM), with PostgreSQL if that is how it
 // ends, and returns when it has ended.

@@ -18,9 +18,10 @@ type Options struct {
 	// last argument: by default Regent and "run". Another program that reads the
 	// same configuration can stand in.
 	Agent []string
-	// Store is how a member of the store is started. Required.
-	Store StoreCommand
-	// StoreMembers is how many: by default one.
+	// Store is what the cluster is kept in. Required.
+	Store StoreKind
+	// StoreMembers is how many servers it has: by default one. Several are for
+	// etcd's kinds.
 	StoreMembers int
 	// PostgresBin is the folder with PostgreSQL's programs. Required.
 	PostgresBin string
@@ -36,7 +37,7 @@ type Options struct {
 	Scope string
 
 	// TTL, LoopWait and RetryTimeout are the cluster's, in whole seconds: by
-	// default 5, 1 and 1.
+	// default the least that the store allows.
 	TTL, LoopWait, RetryTimeout time.Duration
 	// Dynamic is merged into the configuration that the new cluster gets in the
 	// store (bootstrap.dcs).
@@ -71,7 +72,7 @@ func (o Options) withDefaults() (Options, error) {
 	case len(o.Agent) == 0:
 		return o, errors.New("lab: Regent is missing: the path of the daemon")
 	case o.Store == nil:
-		return o, errors.New("lab: Store is missing: Etcd or RegentStore with the path of the program")
+		return o, errors.New("lab: Store is missing: Etcd, RegentStore, … with the paths of its programs")
 	case o.PostgresBin == "":
 		return o, errors.New("lab: PostgresBin is missing: the folder with PostgreSQL's programs")
 	case o.Nodes < 0 || o.Nodes > 26:
@@ -83,9 +84,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.StoreMembers = withDefault(o.StoreMembers, 1)
 	o.Scope = withDefault(o.Scope, "demo")
-	o.TTL = withDefault(o.TTL, 5*time.Second)
-	o.LoopWait = withDefault(o.LoopWait, time.Second)
-	o.RetryTimeout = withDefault(o.RetryTimeout, time.Second)
+	least := o.Store.Least()
+	o.TTL = withDefault(o.TTL, least.TTL)
+	o.LoopWait = withDefault(o.LoopWait, least.LoopWait)
+	o.RetryTimeout = withDefault(o.RetryTimeout, least.RetryTimeout)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -6,19 +6,18 @@ import (
 	"github.com/regent-ha/regent/internal/ports"
 )
 
-// addresses are two for each of n servers, ours until the lab is closed. With
-// Options.Colocated the i-th server's are on the host of its own that the i-th
-// node has, too.
-func (l *Lab) addresses(n int) ([]string, error) {
-	const each = 2
+// addresses are n different ones, ours until the lab is closed. With
+// Options.Colocated they are on the host of its own that the i-th node has, and
+// the i-th server of the store, too.
+func (l *Lab) addresses(i, n int) ([]string, error) {
 	var addrs []string
-	for i := range n * each {
+	for range n {
 		port, release, err := ports.Reserve()
 		if err != nil {
 			return nil, fmt.Errorf("lab: %w", err)
 		}
 		l.release = append(l.release, release)
-		addrs = append(addrs, fmt.Sprintf("%s:%d", l.host(i/each), port))
+		addrs = append(addrs, fmt.Sprintf("%s:%d", l.host(i), port))
 	}
 	return addrs, nil
 }

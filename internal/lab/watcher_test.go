@@ -45,7 +45,7 @@ func own(bin string) {
 func ownOptions(bin string) Options {
 	return Options{
 		Agent: []string{filepath.Join(bin, "agent")}, PostgresBin: bin,
-		Store: func(StoreMember) []string { return []string{"false"} }, Output: os.Stderr,
+		Store: Etcd("false"), Output: os.Stderr,
 	}
 }
 

@@ -26,8 +26,10 @@ func readHTTP1(said *bufio.Reader, count func(what string)) error {
 func nameOf(r *http.Request) string {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {
-	case parts[0] == "v1" && r.URL.Query().Has("index"):
+	case parts[0] == "v1" && r.URL.Query().Has("index"), parts[0] == "v2" && r.URL.Query().Has("wait"):
 		return Watching
+	case parts[0] == "v2" && len(parts) > 1: // version 2 of etcd's
+		return r.Method + " " + parts[1]
 	case parts[0] == "v1" && len(parts) > 2 && parts[1] != "kv":
 		return r.Method + " " + parts[1] + "/" + parts[2]
 	case parts[0] == "v1" && len(parts) > 1:

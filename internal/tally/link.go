@@ -130,8 +130,10 @@ func (l *Link) decode(said *bufio.Reader) error {
 		return readHTTP2(said, l.count)
 	case begin[0] >= 'A' && begin[0] <= 'Z':
 		return readHTTP1(said, l.count)
+	case begin[0] == 0: // of a length
+		return readZooKeeper(said, l.count)
 	}
-	return fmt.Errorf("it begins with %q, which is no HTTP", begin)
+	return fmt.Errorf("it begins with %q, which is nothing known", begin)
 }
 
 func (l *Link) count(what string) {

@@ -1,22 +1,20 @@
 package testenv
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/regent-ha/regent/internal/servers"
 )
 
 // ConsulOptions say what a Consul is like; the zero value is one server without
@@ -75,53 +73,57 @@ func Consul(tb testing.TB, o ConsulOptions) *ConsulCluster {
 		c.TLS, c.Certificates = ca.clientConfig(tb, ""), dir
 		tlsSection = ca.consulSection(tb)
 	}
-	var lan []string
-	servers := max(o.Servers, 1)
-	for i := range servers + 1 {
-		if i == servers && !o.Agent {
-			break
-		}
-		a := &ConsulAgent{tb: tb, Name: fmt.Sprintf("c%d", i), Addr: Addr(tb)}
-		a.log = filepath.Join(dir, a.Name+".log")
-		settings := c.settings(a, dir, o, tlsSection)
-		serf := Port(tb)
-		lan = append(lan, fmt.Sprintf("127.0.0.1:%d", serf))
-		ports := settings["ports"].(map[string]int)
-		ports["serf_lan"] = serf
-		if i < servers {
-			settings["server"], settings["bootstrap_expect"] = true, servers
-			ports["server"] = Port(tb)
-			a.server = fmt.Sprintf("127.0.0.1:%d", ports["server"])
-			c.Servers = append(c.Servers, a)
-		} else {
-			c.Agent = a
-		}
-		a.args = []string{program, "agent", "-config-file", writeJSON(tb, dir, a.Name+".json", settings)}
-	}
+	c.plan(tb, program, dir, o, tlsSection)
 	for _, a := range c.all() {
-		for _, addr := range lan {
-			a.args = append(a.args, "-retry-join", addr)
-		}
 		a.Start()
 	}
 	c.WaitHealthy(tb)
 	return c
 }
 
-func (c *ConsulCluster) settings(a *ConsulAgent, dir string, o ConsulOptions, tlsSection map[string]any) map[string]any {
-	_, port, _ := net.SplitHostPort(a.Addr)
-	var client int
-	fmt.Sscan(port, &client)
-	ports := map[string]int{"http": client, "https": -1, "dns": -1, "grpc": -1, "grpc_tls": -1, "serf_wan": -1}
-	settings := map[string]any{
-		"node_name": a.Name, "data_dir": filepath.Join(dir, a.Name), "bind_addr": "127.0.0.1", "client_addr": "127.0.0.1",
-		"ports": ports, "session_ttl_min": max(o.SessionTTLMin, time.Second).String(), "performance": map[string]any{"raft_multiplier": 1},
-		"connect": map[string]any{"enabled": false}, "disable_update_check": true, "log_level": "warn", "retry_interval": "1s",
-		// By default 200, which all the handles of a test together go beyond.
-		"limits": map[string]any{"http_max_conns_per_client": 2000},
+// plan makes the agents' command lines.
+func (c *ConsulCluster) plan(tb testing.TB, program, dir string, o ConsulOptions, tlsSection map[string]any) {
+	tb.Helper()
+	var agents []servers.ConsulAgent
+	var lan []string
+	count := max(o.Servers, 1)
+	for i := range count + 1 {
+		if i == count && !o.Agent {
+			break
+		}
+		a := servers.ConsulAgent{
+			Name: fmt.Sprintf("c%d", i), Dir: dir, HTTP: Port(tb), Serf: Port(tb), Servers: count,
+			SessionTTLMin: max(o.SessionTTLMin, time.Second),
+		}
+		if i < count {
+			a.Server = Port(tb)
+		}
+		if tlsSection != nil {
+			a.Ports = map[string]int{"http": -1, "https": a.HTTP}
+		}
+		a.Settings = c.settings(tlsSection)
+		agents, lan = append(agents, a), append(lan, fmt.Sprintf("127.0.0.1:%d", a.Serf))
 	}
+	for i, a := range agents {
+		a.Join = lan
+		args, err := a.Args(program)
+		if err != nil {
+			tb.Fatalf("testenv: %v", err)
+		}
+		known := &ConsulAgent{tb: tb, Name: a.Name, Addr: fmt.Sprintf("127.0.0.1:%d", a.HTTP), args: args, log: filepath.Join(dir, a.Name+".log")}
+		if i == count {
+			c.Agent = known
+			break
+		}
+		known.server = fmt.Sprintf("127.0.0.1:%d", a.Server)
+		c.Servers = append(c.Servers, known)
+	}
+}
+
+// settings are what an agent has beyond the usual.
+func (c *ConsulCluster) settings(tlsSection map[string]any) map[string]any {
+	settings := map[string]any{}
 	if tlsSection != nil {
-		ports["http"], ports["https"] = -1, client
 		settings["tls"] = tlsSection
 	}
 	if c.Token != "" {
@@ -131,19 +133,6 @@ func (c *ConsulCluster) settings(a *ConsulAgent, dir string, o ConsulOptions, tl
 		}
 	}
 	return settings
-}
-
-func writeJSON(tb testing.TB, dir, name string, v any) string {
-	tb.Helper()
-	text, err := json.Marshal(v)
-	path := filepath.Join(dir, name)
-	if err == nil {
-		err = os.WriteFile(path, text, 0o600)
-	}
-	if err != nil {
-		tb.Fatalf("testenv: %v", err)
-	}
-	return path
 }
 
 // consulSection makes Consul serve TLS on 127.0.0.1 and ask clients for a
@@ -172,17 +161,10 @@ func (c *ConsulCluster) WaitHealthy(tb testing.TB) {
 	for _, a := range c.all() {
 		client := c.Client(tb, a)
 		Eventually(tb, 30*time.Second, "Consul to serve", func() error {
-			if err := a.died(); err != nil {
+			if err := a.child.died(); err != nil {
 				tb.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			q := (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx)
-			known, _, err := client.Catalog().Node(a.Name, q)
-			if err == nil && known == nil {
-				err = errors.New("its node isn't in the catalog yet")
-			}
-			return err
+			return servers.ConsulServes(context.Background(), client, a.Name)
 		})
 	}
 }
@@ -234,18 +216,6 @@ func (c *ConsulCluster) Leader(tb testing.TB, asked *ConsulAgent) *ConsulAgent {
 	}
 	tb.Fatalf("testenv: no server leads: %q", addr)
 	return nil
-}
-
-// died says why the process has ended, if it has.
-func (a *ConsulAgent) died() error {
-	select {
-	case <-a.child.done:
-	default:
-		return nil
-	}
-	log, _ := os.ReadFile(a.log)
-	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
-	return fmt.Errorf("consul ended; its last lines:\n%s", bytes.Join(lines[max(0, len(lines)-10):], []byte("\n")))
 }
 
 // Kill ends the agent with SIGKILL. Its data stays.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+
+	"github.com/regent-ha/regent/internal/servers"
 )
 
 // EtcdOptions say what an etcd cluster is like; the zero value is one member
@@ -64,9 +65,9 @@ type EtcdMember struct {
 // returns when it serves.
 func Etcd(tb testing.TB, o EtcdOptions) *EtcdCluster {
 	tb.Helper()
-	program, err := exec.LookPath("etcd")
+	program, err := servers.FindPackaged("etcd", "etcd-server")
 	if err != nil {
-		tb.Fatal("no etcd found: apt-get install etcd-server")
+		tb.Fatalf("testenv: %v", err)
 	}
 	c := &EtcdCluster{}
 	scheme, dir := "http", tb.TempDir()
@@ -98,9 +99,6 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 	if election <= 0 {
 		election = 500 * time.Millisecond
 	}
-	if o.V2 {
-		o.Args = append([]string{"--enable-v2"}, o.Args...)
-	}
 	var peers, initial []string
 	for i := range max(o.Members, 1) {
 		data := filepath.Join(dir, fmt.Sprintf("m%d", i))
@@ -109,15 +107,11 @@ func (c *EtcdCluster) plan(tb testing.TB, program, scheme, dir string, o EtcdOpt
 		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	for i, m := range c.Members {
-		client := scheme + "://" + m.Addr
-		m.args = append([]string{
-			program, "--name", fmt.Sprintf("m%d", i), "--data-dir", m.data,
-			"--listen-client-urls", client, "--advertise-client-urls", client,
-			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
-			"--initial-cluster", strings.Join(initial, ","), "--initial-cluster-token", dir,
-			"--heartbeat-interval", fmt.Sprint(election.Milliseconds() / 10), "--election-timeout", fmt.Sprint(election.Milliseconds()),
-			"--logger", "zap", "--log-level", "warn",
-		}, append(certificates, o.Args...)...)
+		m.args = append(servers.EtcdMember{
+			Name: fmt.Sprintf("m%d", i), Dir: m.data, Client: scheme + "://" + m.Addr, Peer: peers[i],
+			InitialCluster: strings.Join(initial, ","), Token: dir, V2: o.V2,
+		}.Args(program), "--heartbeat-interval", fmt.Sprint(election.Milliseconds()/10), "--election-timeout", fmt.Sprint(election.Milliseconds()))
+		m.args = append(append(m.args, certificates...), o.Args...)
 	}
 }
 

@@ -3,35 +3,20 @@ package testenv
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-// serversVar names the folder with the servers that scripts/servers builds, for a
-// test binary that runs as another user than the one who built them.
-const serversVar = "REGENT_TEST_SERVERS"
+	"github.com/regent-ha/regent/internal/servers"
+)
 
 // serversFD is the descriptor under which dropRoot hands on that folder: it may
 // lie below one that only root can enter.
 const serversFD = 3
 
-// serversDir is where scripts/servers puts what it builds.
-func serversDir() (string, error) {
-	if dir := os.Getenv(serversVar); dir != "" {
-		return dir, nil
-	}
-	cache, err := os.UserCacheDir() // XDG_CACHE_HOME, else ~/.cache
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(cache, "regent", "servers"), nil
-}
-
 // openServers opens the folder to hand it on; nil: there is none.
 func openServers() *os.File {
-	dir, err := serversDir()
+	dir, err := servers.Folder()
 	if err != nil {
 		return nil
 	}
@@ -45,7 +30,7 @@ func openServers() *os.File {
 // keepServers keeps the folder that was handed on from the programs that tests
 // start: a program is found below it before the descriptor closes.
 func keepServers() {
-	if os.Getenv(serversVar) == serversPath {
+	if os.Getenv(servers.FolderVar) == serversPath {
 		unix.CloseOnExec(serversFD)
 	}
 }
@@ -55,13 +40,9 @@ var serversPath = fmt.Sprintf("/proc/self/fd/%d", serversFD)
 // server is the path of a server that scripts/servers built.
 func server(tb testing.TB, name string) string {
 	tb.Helper()
-	dir, err := serversDir()
+	program, err := servers.Find(name, "")
 	if err != nil {
 		tb.Fatalf("testenv: %v", err)
-	}
-	program := filepath.Join(dir, name)
-	if _, err := os.Stat(program); err != nil {
-		tb.Fatalf("testenv: no %s found (%v): run scripts/servers %s", name, err, name)
 	}
 	return program
 }

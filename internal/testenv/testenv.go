@@ -1,6 +1,6 @@
-// Package testenv gives tests real servers: PostgreSQL, etcd, Consul, and the user that
-// they run as. Nothing here skips a test: what is missing fails it, and says how
-// to get it.
+// Package testenv gives tests real servers, PostgreSQL and every store, and the
+// user that they run as. Nothing here skips a test: what is missing fails it, and
+// says how to get it.
 package testenv
 
 import (
@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/regent-ha/regent/internal/servers"
 )
 
 // User is whom tests run as when they were started by root, whom PostgreSQL
@@ -73,10 +75,10 @@ func dropRoot() int {
 	if majors, err := majorsDir(); err == nil {
 		cmd.Env = append(cmd.Env, majorsVar+"="+majors)
 	}
-	if servers := openServers(); servers != nil {
-		defer servers.Close()
-		cmd.ExtraFiles = []*os.File{servers} // the first is serversFD
-		cmd.Env = append(cmd.Env, serversVar+"="+serversPath)
+	if folder := openServers(); folder != nil {
+		defer folder.Close()
+		cmd.ExtraFiles = []*os.File{folder} // the first is serversFD
+		cmd.Env = append(cmd.Env, servers.FolderVar+"="+serversPath)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()

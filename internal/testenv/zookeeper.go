@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -9,13 +8,14 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/regent-ha/regent/internal/servers"
 )
 
 // ZooKeeperOptions say what an ensemble is like; the zero value is one server
@@ -56,68 +56,35 @@ type ZooKeeperMember struct {
 // returns when it serves.
 func ZooKeeper(tb testing.TB, o ZooKeeperOptions) *ZooKeeperCluster {
 	tb.Helper()
-	java, err := exec.LookPath("java")
-	if err == nil {
-		_, err = os.Stat("/usr/share/java/zookeeper.jar")
-	}
+	java, err := servers.FindZooKeeper()
 	if err != nil {
-		tb.Fatal("no ZooKeeper found: apt-get install --no-install-recommends zookeeper default-jre-headless")
-	}
-	if o.MaxSession <= 0 {
-		o.MaxSession = 5 * time.Minute
+		tb.Fatalf("testenv: %v", err)
 	}
 	c, dir := &ZooKeeperCluster{}, tb.TempDir()
-	shared := []string{
-		"tickTime=200", "initLimit=25", "syncLimit=10", "minSessionTimeout=400", fmt.Sprintf("maxSessionTimeout=%d", o.MaxSession.Milliseconds()),
-		"maxClientCnxns=0", "admin.enableServer=false", "4lw.commands.whitelist=*", "standaloneEnabled=true", "reconfigEnabled=false",
-	}
+	var settings []string
 	if o.TLS {
 		ca := newAuthority(tb, dir)
 		c.TLS, c.Certificates = ca.clientConfig(tb, "regent"), dir
-		shared = append(shared, ca.keyStores(tb)...)
+		settings = ca.keyStores(tb)
 	}
 	for i := range max(o.Members, 1) {
+		if o.Members > 1 {
+			settings = append(settings, fmt.Sprintf("server.%d=%s:%d", i+1, Addr(tb), Port(tb)))
+		}
 		c.Members = append(c.Members, &ZooKeeperMember{tb: tb, Addr: Addr(tb), tls: c.TLS, log: filepath.Join(dir, fmt.Sprintf("zk%d.log", i))})
 	}
-	var servers []string
-	if o.Members > 1 {
-		for i := range c.Members {
-			servers = append(servers, fmt.Sprintf("server.%d=%s:%d", i+1, Addr(tb), Port(tb)))
-		}
-	}
 	for i, m := range c.Members {
-		m.configure(java, filepath.Join(dir, fmt.Sprint(i+1)), i+1, append(servers, shared...), o)
+		m.args, err = servers.ZooKeeperServer{
+			Dir: filepath.Join(dir, fmt.Sprint(i+1)), Addr: m.Addr, ID: i + 1, MaxSession: o.MaxSession, TLS: o.TLS,
+			Settings: settings, Properties: o.Properties,
+		}.Args(java)
+		if err != nil {
+			tb.Fatalf("testenv: %v", err)
+		}
 		m.Start()
 	}
 	c.WaitHealthy(tb)
 	return c
-}
-
-// configure writes a member's files and makes its command line.
-func (m *ZooKeeperMember) configure(java, dir string, id int, lines []string, o ZooKeeperOptions) {
-	m.tb.Helper()
-	host, port, _ := net.SplitHostPort(m.Addr)
-	prefix := "client"
-	if o.TLS {
-		prefix = "secureClient"
-	}
-	lines = append(lines, "dataDir="+dir, prefix+"Port="+port, prefix+"PortAddress="+host)
-	file := filepath.Join(dir, "zoo.cfg")
-	err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "myid"), fmt.Append(nil, id), 0o600),
-		os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
-	if err != nil {
-		m.tb.Fatalf("testenv: configure ZooKeeper: %v", err)
-	}
-	m.args = []string{java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dzookeeper.jmx.log4j.disable=true",
-		"-Djava.net.preferIPv4Stack=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info", "-Dorg.slf4j.simpleLogger.showDateTime=true"}
-	if o.TLS {
-		m.args = append(m.args, "-Dzookeeper.serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory")
-	}
-	for _, p := range o.Properties {
-		m.args = append(m.args, "-D"+p)
-	}
-	m.args = append(m.args, "-cp", "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar:/usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar",
-		"org.apache.zookeeper.server.quorum.QuorumPeerMain", file)
 }
 
 // keyStores make ZooKeeper serve TLS on 127.0.0.1 and ask clients for a
@@ -158,28 +125,20 @@ func (c *ZooKeeperCluster) WaitHealthy(tb testing.TB) {
 			if err := m.child.died(); err != nil {
 				tb.Fatal(err)
 			}
-			mode, err := m.Mode()
-			if err == nil && mode == "" {
-				err = errors.New("it isn't part of a majority")
-			}
+			_, err := m.Mode()
 			return err
 		})
 	}
 }
 
-// Mode is what the server is: standalone, leader, follower; empty: it doesn't
-// serve.
-func (m *ZooKeeperMember) Mode() (string, error) {
-	text, err := m.tell("srvr")
-	_, rest, _ := strings.Cut(text, "Mode: ")
-	mode, _, _ := strings.Cut(rest, "\n")
-	return mode, err
-}
+// Mode is what the server is: standalone, leader, follower. That it doesn't serve
+// is an error.
+func (m *ZooKeeperMember) Mode() (string, error) { return servers.ZooKeeperMode(m.Addr, m.tls) }
 
 // Sessions is how many there are in the ensemble; it must be its leader, or alone.
 func (m *ZooKeeperMember) Sessions(tb testing.TB) int {
 	tb.Helper()
-	text, err := m.tell("dump")
+	text, err := servers.TellZooKeeper(m.Addr, m.tls, "dump")
 	if err != nil {
 		tb.Fatalf("testenv: ask ZooKeeper for its sessions: %v", err)
 	}
@@ -188,38 +147,14 @@ func (m *ZooKeeperMember) Sessions(tb testing.TB) int {
 	return strings.Count(sessions, "\t0x")
 }
 
-// tell asks by one of the words of four letters.
-func (m *ZooKeeperMember) tell(word string) (string, error) {
-	var link net.Conn
-	link, err := net.DialTimeout("tcp", m.Addr, time.Second)
-	if err != nil {
-		return "", err
-	}
-	defer link.Close()
-	if m.tls != nil {
-		config := m.tls.Clone()
-		config.ServerName = "localhost"
-		link = tls.Client(link, config)
-	}
-	link.SetDeadline(time.Now().Add(time.Second))
-	if _, err := link.Write([]byte(word)); err != nil {
-		return "", err
-	}
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(link); err != nil && text.Len() == 0 {
-		return "", err
-	}
-	return text.String(), nil
-}
-
 // Client returns a client of another make, for what tests look at past the code
 // that they test. It is closed with the test.
-func (c *ZooKeeperCluster) Client(tb testing.TB, servers ...string) *zk.Conn {
+func (c *ZooKeeperCluster) Client(tb testing.TB, addrs ...string) *zk.Conn {
 	tb.Helper()
-	if len(servers) == 0 {
-		servers = c.Servers()
+	if len(addrs) == 0 {
+		addrs = c.Servers()
 	}
-	client, events, err := zk.Connect(servers, 10*time.Second, zk.WithLogger(silent{}), zk.WithDialer(func(network, addr string, timeout time.Duration) (net.Conn, error) {
+	client, events, err := zk.Connect(addrs, 10*time.Second, zk.WithLogger(silent{}), zk.WithDialer(func(network, addr string, timeout time.Duration) (net.Conn, error) {
 		dialer := &net.Dialer{Timeout: timeout}
 		if c.TLS == nil {
 			return dialer.Dial(network, addr)

@@ -29,11 +29,12 @@ func main() {
 
 func run() (int, error) {
 	o := bench.Options{Out: os.Stdout}
-	var settings, events, peer string
+	var settings, events, peer, store string
 	flag.StringVar(&o.Regent, "regent", "", "path of the daemon, which others may run too")
 	flag.IntVar(&o.Rounds, "n", 3, "how often each event is measured")
 	flag.StringVar(&settings, "settings", "5/1/1", "ttl/loop_wait/retry_timeout of the daemon, several separated by commas; none: it isn't measured")
 	flag.StringVar(&events, "events", "", "only these, separated by commas: "+strings.Join(bench.EventNames(), ", "))
+	flag.StringVar(&store, "store", "etcd", "etcd, etcd2, regent-store, consul or zookeeper")
 	flag.StringVar(&peer, "peer", "", "patroni: measure it too")
 	flag.BoolVar(&o.Floor, "floor", false, "measure the same steps without any agent too")
 	flag.DurationVar(&o.Idle, "idle", time.Minute, "how long idle agents are watched; 0: not at all")
@@ -45,10 +46,11 @@ func run() (int, error) {
 	if os.Geteuid() == 0 {
 		return bench.AsUser("postgres")
 	}
-	var err error
-	if o.Etcd, err = exec.LookPath("etcd"); err != nil {
-		return 0, fmt.Errorf("no etcd found: apt-get install etcd-server")
+	found, err := lab.FindStore(store, filepath.Dir(o.Regent))
+	if err != nil {
+		return 0, err
 	}
+	o.Store = found.StoreKind
 	for text := range strings.FieldsFuncSeq(settings, func(r rune) bool { return r == ',' }) {
 		s, err := bench.ParseSettings(text)
 		if err != nil {
