@@ -3,10 +3,12 @@ package load
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +21,7 @@ type counters struct {
 	metrics  map[string]float64 // etcd's that have no labels
 	messages map[string]float64 // that clients have sent, by method
 	written  float64            // bytes that etcd has had written to the disk
+	waited   time.Duration      // of etcd's threads, ready to run, for a core
 	ownCPU   time.Duration
 	ownRSS   float64 // bytes
 }
@@ -39,6 +42,9 @@ func (s *server) count(ctx context.Context) (counters, error) {
 		return c, fmt.Errorf("load: etcd's metrics: %w", err)
 	}
 	if c.written, err = numberIn(fmt.Sprintf("/proc/%d/io", s.cmd.Process.Pid), "write_bytes:"); err != nil {
+		return c, err
+	}
+	if c.waited, err = waitedForCore(s.cmd.Process.Pid); err != nil {
 		return c, err
 	}
 	kib, err := numberIn("/proc/self/status", "VmRSS:")
@@ -100,4 +106,28 @@ func numberIn(path, name string) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("load: %s has no %s", path, name)
+}
+
+// waitedForCore is how long the threads of a process that still run have been ready
+// without running (schedstat in /proc, in nanoseconds).
+func waitedForCore(pid int) (sum time.Duration, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("load: %w", err)
+	}
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // it has just ended
+		}
+		var ran, waited int64
+		if err == nil {
+			_, err = fmt.Sscan(string(text), &ran, &waited)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("load: %s: %w", path, err)
+		}
+		sum += time.Duration(waited)
+	}
+	return sum, nil
 }

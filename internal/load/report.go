@@ -29,8 +29,8 @@ func report(w io.Writer, before, after counters) {
 		parts = append(parts, fmt.Sprintf("%s %.1f", method, n))
 	}
 	fmt.Fprintf(w, "  requests a second: %.1f (%s)\n", sum, strings.Join(parts, ", "))
-	fmt.Fprintf(w, "  etcd: %.1f %% of a core, %.0f MiB resident, %.0f open files, %.2f MiB/s written, %.1f syncs of its log a second (mean %.1f ms; of its database %.1f ms), database %.1f MiB\n",
-		100*rate("process_cpu_seconds_total"), after.metrics["process_resident_memory_bytes"]/mib, after.metrics["process_open_fds"],
+	fmt.Fprintf(w, "  etcd: %.1f %% of a core and %.1f %% waiting for one, %.0f MiB resident, %.0f open files, %.2f MiB/s written, %.1f syncs of its log a second (mean %.1f ms; of its database %.1f ms), database %.1f MiB\n",
+		100*rate("process_cpu_seconds_total"), 100*(after.waited-before.waited).Seconds()/seconds, after.metrics["process_resident_memory_bytes"]/mib, after.metrics["process_open_fds"],
 		(after.written-before.written)/seconds/mib, rate("etcd_disk_wal_fsync_duration_seconds_count"),
 		1000*quotient(rate("etcd_disk_wal_fsync_duration_seconds_sum"), rate("etcd_disk_wal_fsync_duration_seconds_count")),
 		1000*quotient(rate("etcd_disk_backend_commit_duration_seconds_sum"), rate("etcd_disk_backend_commit_duration_seconds_count")),

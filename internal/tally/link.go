@@ -113,7 +113,7 @@ func (l *Link) drop(conns ...net.Conn) {
 // read counts what a client says, and goes on taking it if it can't be read.
 func (l *Link) read(said io.Reader) {
 	err := l.decode(bufio.NewReader(said))
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) { // a connection may end anywhere
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) { // a connection may end anywhere
 		l.mu.Lock()
 		l.unread = fmt.Errorf("tally: a connection to %s: %w", l.target, err)
 		l.mu.Unlock()
@@ -121,6 +121,7 @@ func (l *Link) read(said io.Reader) {
 	io.Copy(io.Discard, said)
 }
 
+// decode counts until the connection can't be read on, and returns why.
 func (l *Link) decode(said *bufio.Reader) error {
 	begin, err := said.Peek(4)
 	switch {
