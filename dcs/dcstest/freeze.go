@@ -1,6 +1,7 @@
 package dcstest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -154,6 +155,9 @@ func (c *cluster) freezeAfter(verbs ...leaseVerb) {
 	for try := range tries {
 		run := *c
 		run.path.Scope += fmt.Sprintf("-%d", try)
+		ctx, cancel := context.WithTimeout(c.Context(), 2*patience)
+		defer cancel()
+		run.ctx = ctx
 		f := &frozen{cluster: &run, ttl: c.suite.MinTTL}
 		err := f.run(verbs)
 		switch {
