@@ -122,7 +122,9 @@ func (c *ConsulCluster) plan(tb testing.TB, program, dir string, o ConsulOptions
 
 // settings are what an agent has beyond the usual.
 func (c *ConsulCluster) settings(tlsSection map[string]any) map[string]any {
-	settings := map[string]any{}
+	// Else Consul takes a server out for good that was frozen for some seconds, and
+	// ends the sessions of its node.
+	settings := map[string]any{"autopilot": map[string]any{"cleanup_dead_servers": false}}
 	if tlsSection != nil {
 		settings["tls"] = tlsSection
 	}
