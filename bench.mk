@@ -2,7 +2,7 @@
 #
 #   N=5                     how often each event is measured
 #   SETTINGS=5/1/1,20/1/3   ttl/loop_wait/retry_timeout; each is a system of its own
-#   STORE=consul            another store than etcd: etcd2, regent-store, consul, zookeeper
+#   STORE=consul            another store than etcd: etcd2, regent-store, consul, zookeeper, kubernetes
 #   PEER=patroni            Patroni beside it: apt-get install patroni python3-etcd python3-psycopg2
 #   FLOOR=1                 the same steps without any agent
 #   ARGS='-events restart'  anything else that -h tells
@@ -16,7 +16,7 @@ bench: ## gaps of clients, costs of idle agents, health checks
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && chmod 755 "$$dir" && \
 	$(GO) build -trimpath -o "$$dir/regent" ./cmd/regent && \
 	$(GO) build -trimpath -o "$$dir/bench" ./internal/bench/cmd && \
-	case "$(STORE)" in consul|regent-store) scripts/servers $(STORE) && cp "$(CACHE)/servers/$(STORE)" "$$dir";; esac && \
+	scripts/servers for $(STORE) && for s in consul kube-apiserver regent-store; do test ! -x "$(CACHE)/servers/$$s" || cp "$(CACHE)/servers/$$s" "$$dir"; done && \
 	"$$dir/bench" -regent "$$dir/regent" -store $(STORE) -n $(N) -settings "$(SETTINGS)" $(if $(PEER),-peer $(PEER)) $(if $(FLOOR),-floor) $(ARGS)
 
 # CLUSTERS=1000, and ARGS='-for 5m -loop-wait 10s' or anything else that -h tells.

@@ -52,7 +52,6 @@ func harness(useEndpoints bool) dcstest.Harness {
 		EntriesStay: true,
 		// There is no lease behind the key, only an object like the others.
 		GoneIsUnknown: true,
-		Unproven:      true,
 	}
 }
 

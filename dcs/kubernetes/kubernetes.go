@@ -29,6 +29,8 @@ type DCS struct {
 	end        context.CancelFunc
 	background sync.WaitGroup
 
+	objects, pods dcs.Silence // of the two streams of a watch
+
 	// Each lock lets one call at a time through to what it guards.
 	acquiring, renewing, touching lock
 
@@ -85,9 +87,16 @@ func (d *DCS) SetTTL(ttl time.Duration) {
 	}
 }
 
-// Quiet implements dcs.DCS. Nothing is proven: the leader's record changes with each
-// renewal, and between two bookmarks a stream that stands shows no sign of life.
-func (d *DCS) Quiet() (from, until clock.Instant) { return 0, 0 }
+// Quiet implements dcs.DCS: where both streams were silent. A stream that the server
+// ended at its time has told of everything up to then.
+func (d *DCS) Quiet() (from, until clock.Instant) {
+	from, until = d.objects.Quiet()
+	podsFrom, podsUntil := d.pods.Quiet()
+	if from.IsZero() || podsFrom.IsZero() {
+		return 0, 0
+	}
+	return max(from, podsFrom), min(until, podsUntil)
+}
 
 // LeaseFor implements dcs.DCS.
 func (d *DCS) LeaseFor(ttl time.Duration) time.Duration { return ttl }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
 )
 
 // Watch implements dcs.DCS. Its goroutines end with ctx. The end of a grant is no
@@ -22,9 +24,8 @@ func (d *DCS) Watch(ctx context.Context) <-chan struct{} {
 	go func() {
 		defer close(w.hints)
 		var streams sync.WaitGroup
-		for _, resource := range []string{d.resource(), "pods"} {
-			streams.Go(func() { w.follow(ctx, resource) })
-		}
+		streams.Go(func() { w.follow(ctx, d.resource(), &d.objects) })
+		streams.Go(func() { w.follow(ctx, "pods", &d.pods) })
 		w.expiries(ctx)
 		streams.Wait()
 	}()
@@ -72,15 +73,16 @@ func (w *watch) expiries(ctx context.Context) {
 
 // follow keeps a stream of changes standing, and gives a hint for each change and
 // whenever it stands anew.
-func (w *watch) follow(ctx context.Context, resource string) {
+func (w *watch) follow(ctx context.Context, resource string, silence *dcs.Silence) {
 	pause, broken := shortestPause, false
 	for {
-		err := w.stream(ctx, resource, func() {
+		err := w.stream(ctx, resource, silence, func() {
 			if broken {
 				w.d.log.Info("watching the store again", "objects", resource)
 			}
 			pause, broken = shortestPause, false
 		})
+		silence.Broken()
 		if ctx.Err() != nil || w.d.closed.Err() != nil {
 			<-ctx.Done()
 			return
@@ -104,7 +106,7 @@ var errGone = errors.New("the version is too old to watch from")
 
 // stream reads all objects, then their changes one answer after the other, until
 // that fails.
-func (w *watch) stream(ctx context.Context, resource string, stands func()) error {
+func (w *watch) stream(ctx context.Context, resource string, silence *dcs.Silence, stands func()) error {
 	all, err := w.d.list(ctx, resource)
 	if err != nil {
 		return err
@@ -115,18 +117,21 @@ func (w *watch) stream(ctx context.Context, resource string, stands func()) erro
 		known[o.Metadata.Name] = relevant(resource, &o)
 	}
 	stands()
+	silence.News(w.d.clock.Now())
 	signal(w.hints)
 	for version := all.Metadata.ResourceVersion; ; {
-		if version, err = w.changes(ctx, resource, version, known); err != nil {
+		if version, err = w.changes(ctx, resource, version, known, silence); err != nil {
 			return err
 		}
 	}
 }
 
 // relevant is what a change of an object must change to be news. A Pod's status, its
-// probes and its labels are none.
+// probes and its labels are none, nor is it that a leader has renewed its record.
 func relevant(resource string, o *object) string {
-	text, _ := json.Marshal(o.annotations())
+	annotations := maps.Clone(o.annotations())
+	delete(annotations, renewTimeAnnotation)
+	text, _ := json.Marshal(annotations)
 	if resource == "pods" {
 		doc, ok := memberOf(o)
 		text = fmt.Appendf(nil, "%v %s", ok, doc.Value)
@@ -154,9 +159,9 @@ var errAtOnce = errors.New("the server ended the watch at once")
 // changes asks for changes after a version until the server ends its answer, which
 // it does in time, and returns the version to go on from. A server that is silent
 // for longer is given up.
-func (w *watch) changes(ctx context.Context, resource, version string, known map[string]string) (string, error) {
-	began := time.Now()
-	lasts := min(max(w.d.options.TTL, 10*time.Second), time.Minute)
+func (w *watch) changes(ctx context.Context, resource, version string, known map[string]string, silence *dcs.Silence) (string, error) {
+	began, asked := time.Now(), w.d.clock.Now()
+	lasts := min(max(w.d.options.TTL/3, time.Second), time.Minute).Truncate(time.Second)
 	ctx, cancel := context.WithTimeoutCause(ctx, lasts+5*time.Second, errNoAnswer)
 	defer cancel()
 	response, err := w.d.send(ctx, request{method: http.MethodGet, path: w.d.path(resource, ""), accept: metadataWatch, query: url.Values{
@@ -174,14 +179,22 @@ func (w *watch) changes(ctx context.Context, resource, version string, known map
 		}
 		return "", fmt.Errorf("watch %s: %w", resource, err)
 	}
-	version, err = w.receive(json.NewDecoder(response.Body), resource, version, known)
-	if err == nil && time.Since(began) < time.Second {
+	version, err = w.receive(json.NewDecoder(response.Body), resource, version, known, silence)
+	switch took := time.Since(began); {
+	case err != nil:
+	case took < time.Second/2:
 		err = errAtOnce
+	case took >= lasts:
+		silence.Proven(asked.Add(lasts))
 	}
 	return version, err
 }
 
-func (w *watch) receive(events *json.Decoder, resource, version string, known map[string]string) (string, error) {
+func (w *watch) receive(events *json.Decoder, resource, version string, known map[string]string, silence *dcs.Silence) (string, error) {
+	news := func() {
+		silence.News(w.d.clock.Now())
+		signal(w.hints)
+	}
 	for {
 		var e event
 		if err := events.Decode(&e); err != nil {
@@ -201,13 +214,13 @@ func (w *watch) receive(events *json.Decoder, resource, version string, known ma
 		name, now := o.Metadata.Name, relevant(resource, &o)
 		if e.Type == "DELETED" {
 			delete(known, name)
-			signal(w.hints)
+			news()
 			continue
 		}
 		w.look(resource, &o)
 		if before, ok := known[name]; !ok || before != now {
 			known[name] = now
-			signal(w.hints)
+			news()
 		}
 	}
 }

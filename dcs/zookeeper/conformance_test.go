@@ -38,9 +38,8 @@ var harness = dcstest.Harness{
 	MinTTL: 3 * time.Second, // the test's servers grant less, in which little can be told
 	// Sessions end in steps of a tick, which is 200 ms here, after the last one of
 	// their timeout.
-	Late:     time.Second,
-	Unproven: true,
-	Largest:  1000 << 10, // of the 1 MiB less a byte that servers take as a request (jute.maxbuffer)
+	Late:    time.Second,
+	Largest: 1000 << 10, // of the 1 MiB less a byte that servers take as a request (jute.maxbuffer)
 }
 
 func startStore(tb testing.TB) dcstest.Store {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
 )
 
 const (
@@ -32,13 +33,16 @@ type conn struct {
 	since   clock.Instant // read before the request to attach was sent
 	granted time.Duration // the session's timeout, as this connection extends it
 
-	quiet   string // path of a node whose changes no watch tells
+	quiet   string       // path of a node whose changes no watch tells
+	silence *dcs.Silence // of the watch; nil where there is none
+	clock   clock.Clock  // where there is a watch
 	writing lock
 
 	mu        sync.Mutex
 	xid       int32
 	waiting   map[int32]chan<- reply
 	heard     bool                   // anything, since it was last looked at
+	asked     clock.Instant          // when the last ping was sent
 	listening map[chan struct{}]bool // hear of watched changes
 	err       error
 	done      chan struct{} // closed with err set
@@ -160,6 +164,8 @@ func (c *conn) receive() {
 			waiting <- reply{result, a}
 		case xid == xidEvent:
 			c.fired(a)
+		case xid == xidPing:
+			c.answered()
 		}
 	}
 }
@@ -253,13 +259,23 @@ func (c *conn) multi(ctx context.Context, changes ...change) (map[int]stat, erro
 	return multiAnswer(a, changes)
 }
 
+// answered takes note that a ping was. Its answer comes behind the events of every
+// change that the server knew of when it was asked.
+func (c *conn) answered() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.silence != nil {
+		c.silence.Proven(c.asked)
+	}
+}
+
 // ping extends the session, and notices a server that is silent.
 func (c *conn) ping(every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		c.mu.Lock()
-		c.heard = false
+		c.heard, c.asked = false, c.clock.Now()
 		c.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), every)
 		err := c.write(ctx, message{}.int32(xidPing).int32(opPing))

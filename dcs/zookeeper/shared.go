@@ -34,6 +34,9 @@ func (d *DCS) shared(ctx context.Context) (*conn, error) {
 		return nil, errClosed
 	}
 	d.common = c
+	c.mu.Lock()
+	c.silence, c.clock = &d.silence, d.clock
+	c.mu.Unlock()
 	d.background.Go(func() { c.ping(min(max(c.granted/6, 500*time.Millisecond), 5*time.Second)) })
 	return c, nil
 }

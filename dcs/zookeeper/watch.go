@@ -61,6 +61,8 @@ func (d *DCS) stand(ctx context.Context, hints chan struct{}, stood func()) erro
 		return err
 	}
 	defer c.listen(hints, false)
+	defer d.silence.Broken()
+	d.silence.News(d.clock.Now())
 	stood()
 	hint(hints)
 	select {
@@ -91,6 +93,9 @@ func (c *conn) fired(a *answer) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.silence != nil {
+		c.silence.News(c.clock.Now())
+	}
 	for hints := range c.listening {
 		hint(hints)
 	}

@@ -27,6 +27,7 @@ type DCS struct {
 	open       context.Context // ends with Close
 	end        context.CancelFunc
 	background sync.WaitGroup
+	silence    dcs.Silence // of the watch
 
 	// Each lock lets one call at a time through to what it guards.
 	acquiring, renewing, touching, opening lock
@@ -99,9 +100,9 @@ func (d *DCS) LeaseFor(ttl time.Duration) time.Duration {
 	return ttl
 }
 
-// Quiet implements dcs.DCS. Nothing is proven: a follower goes on answering for
-// some ticks after it was cut off from the others.
-func (d *DCS) Quiet() (from, until clock.Instant) { return 0, 0 }
+// Quiet implements dcs.DCS. Answers to pings prove it, as far as the server knows that
+// is watched: a follower which was cut off notices that after syncLimit ticks.
+func (d *DCS) Quiet() (from, until clock.Instant) { return d.silence.Quiet() }
 
 // wantedTTL is what a new session is asked for; ZooKeeper counts milliseconds.
 func (d *DCS) wantedTTL() time.Duration {

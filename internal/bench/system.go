@@ -50,8 +50,13 @@ func (o Options) newLab(s system) (*lab.Lab, tallies, error) {
 			}
 		},
 	})
-	if err == nil && failed != nil {
-		err = errors.Join(failed, l.Close())
+	if err == nil {
+		for _, n := range l.Nodes {
+			failed = errors.Join(failed, counted.divertFile(n.Name, n.Env()))
+		}
+		if failed != nil {
+			err = errors.Join(failed, l.Close())
+		}
 	}
 	if err != nil {
 		counted.close()

@@ -1,7 +1,12 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/regent-ha/regent/internal/tally"
 )
@@ -10,7 +15,11 @@ import (
 type tallies map[string]*tally.Link
 
 // divert puts a tally before the way to the store that a node's configuration has.
+// The way to Kubernetes is in a file of its own: see divertFile.
 func (t tallies) divert(name string, config map[string]any) error {
+	if config["kubernetes"] != nil {
+		return nil
+	}
 	var way string
 	var set func(addr string)
 	for _, kind := range []string{"etcd3", "etcd", "zookeeper"} {
@@ -36,6 +45,50 @@ func (t tallies) divert(name string, config map[string]any) error {
 	}
 	t[name] = link
 	set(link.Addr)
+	return nil
+}
+
+// divertFile is divert for a node whose environment names a kubeconfig, if it does.
+func (t tallies) divertFile(name string, env []string) error {
+	var file string
+	for _, v := range env {
+		if path, ok := strings.CutPrefix(v, "KUBECONFIG="); ok {
+			file = path
+		}
+	}
+	if file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	var config struct {
+		Rest     map[string]any `yaml:",inline"`
+		Clusters []struct {
+			Name    string
+			Cluster map[string]string
+		}
+	}
+	if err == nil {
+		err = yaml.Unmarshal(text, &config)
+	}
+	if err == nil && len(config.Clusters) != 1 {
+		err = fmt.Errorf("it has %d clusters", len(config.Clusters))
+	}
+	if err != nil {
+		return fmt.Errorf("bench: node %s: read %s: %w", name, file, err)
+	}
+	cluster := config.Clusters[0].Cluster
+	link, certificate, err := tally.ListenTLS(strings.TrimPrefix(cluster["server"], "https://"), cluster["certificate-authority"])
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	t[name] = link
+	cluster["server"], cluster["certificate-authority"] = "https://"+link.Addr, file+".crt"
+	if text, err = yaml.Marshal(config); err == nil {
+		err = errors.Join(os.WriteFile(file, text, 0o600), os.WriteFile(file+".crt", certificate, 0o644))
+	}
+	if err != nil {
+		return fmt.Errorf("bench: node %s: write %s: %w", name, file, err)
+	}
 	return nil
 }
 

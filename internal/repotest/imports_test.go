@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	"internal/demo":      {"clock", "internal/lab", "internal/servers", "golang.org/x/sys/unix"},
 	"internal/e2e":       {"clock", "dcs", "internal/lab", "internal/servers", "postgres"},
 	"internal/tally":     {"golang.org/x/net/http2", "golang.org/x/net/http2/hpack"},
-	"internal/bench":     {"clock", "dcs", "internal/lab", "internal/tally", "github.com/jackc/pgx/v5"},
+	"internal/bench":     {"clock", "dcs", "internal/lab", "internal/tally", "github.com/jackc/pgx/v5", "go.yaml.in/yaml/v3"},
 	"internal/bench/cmd": {"internal/bench", "internal/lab"},
 	"internal/load":      {"clock", "dcs", "dcs/etcd", "internal/ports"},
 	"internal/load/cmd":  {"internal/load"},

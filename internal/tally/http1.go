@@ -21,13 +21,17 @@ func readHTTP1(said *bufio.Reader, count func(what string)) error {
 	}
 }
 
-// nameOf is what a request asks for: etcd's and Consul's paths less what tells one
-// key from another.
+// nameOf is what a request asks for: the paths of etcd, Consul and Kubernetes less
+// what tells one key from another.
 func nameOf(r *http.Request) string {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {
 	case parts[0] == "v1" && r.URL.Query().Has("index"), parts[0] == "v2" && r.URL.Query().Has("wait"):
 		return Watching
+	case parts[0] == "api" && r.URL.Query().Has("watch"):
+		return Watching
+	case parts[0] == "api" && len(parts) > 4: // api/v1/namespaces/NAMESPACE/KIND
+		return r.Method + " " + parts[4]
 	case parts[0] == "v2" && len(parts) > 1: // version 2 of etcd's
 		return r.Method + " " + parts[1]
 	case parts[0] == "v1" && len(parts) > 2 && parts[1] != "kv":

@@ -3,12 +3,22 @@ package tally
 import (
 	"bufio"
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math/big"
 	"net"
+	"os"
 	"sync"
+	"time"
 )
 
 // Link passes connections on to a server and counts requests.
@@ -16,6 +26,7 @@ type Link struct {
 	Addr string // where it listens
 
 	target   string
+	dial     func() (net.Conn, error)
 	listener net.Listener
 	running  sync.WaitGroup
 
@@ -32,9 +43,53 @@ func Listen(target string) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tally: listen for the link to %s: %w", target, err)
 	}
-	l := &Link{Addr: listener.Addr().String(), target: target, listener: listener, counts: map[string]int{}, conns: map[net.Conn]bool{}}
+	return serving(listener, target, func() (net.Conn, error) { return net.Dial("tcp", target) }), nil
+}
+
+// ListenTLS is Listen for a server of TLS, whose certificate the CA in a file has
+// signed, which needn't be there yet. The link has a certificate of its own, which
+// is returned in PEM.
+func ListenTLS(target, caFile string) (l *Link, certificate []byte, err error) {
+	own, err := newCertificate()
+	var listener net.Listener
+	if err == nil {
+		listener, err = tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12})
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("tally: listen for the link to %s: %w", target, err)
+	}
+	certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate[0]})
+	return serving(listener, target, func() (net.Conn, error) {
+		text, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, err
+		}
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(text)
+		return tls.Dial("tcp", target, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+	}), certificate, nil
+}
+
+// newCertificate is one that a server on the loopback interface shows, and its own
+// authority.
+func newCertificate() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "tally"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+func serving(listener net.Listener, target string, dial func() (net.Conn, error)) *Link {
+	l := &Link{Addr: listener.Addr().String(), target: target, dial: dial, listener: listener, counts: map[string]int{}, conns: map[net.Conn]bool{}}
 	l.running.Go(l.accept)
-	return l, nil
+	return l
 }
 
 // Counts are the requests so far by what they ask for. The error is why there may
@@ -69,7 +124,7 @@ func (l *Link) accept() {
 
 func (l *Link) serve(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", l.target)
+	server, err := l.dial()
 	if err != nil {
 		return
 	}

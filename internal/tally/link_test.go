@@ -2,6 +2,8 @@ package tally_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -120,4 +122,32 @@ func TestWhatCannotBeRead(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestRequestsToKubernetes(t *testing.T) {
+	server := testenv.Kubernetes(t, testenv.KubernetesOptions{})
+	link, certificate, err := tally.ListenTLS(server.Servers[0].Addr, server.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(link.Close)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(certificate)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	for _, path := range []string{"pods", "pods", "configmaps?labelSelector=a%3Db", "pods?watch=1&timeoutSeconds=1"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+link.Addr+"/api/v1/namespaces/default/"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+server.Token)
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, response.Status)
+		}
+	}
+	wantCounts(t, link, map[string]int{"GET pods": 2, "GET configmaps": 1, tally.Watching: 1})
 }
