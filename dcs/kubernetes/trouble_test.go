@@ -138,6 +138,52 @@ func TestTokenIsReadAgain(t *testing.T) {
 	}
 }
 
+// A Pod's service account: its token is replaced while the agent runs.
+func TestInCluster(t *testing.T) {
+	k := testenv.Kubernetes(t, testenv.KubernetesOptions{})
+	folder := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(want string) {
+		t.Helper()
+		_, err := inCluster(folder, k.Servers[0].Addr)
+		oneLine(t, err, want)
+	}
+	refused("ca.crt: no such file")
+	write("ca.crt", "no certificate")
+	refused("holds no certificate in PEM")
+	authority, err := os.ReadFile(k.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("ca.crt", string(authority))
+	refused("token: no such file")
+	write("token", k.Token)
+	c, err := inCluster(folder, k.Servers[0].Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := openHere(t, k, Options{Server: c})
+	if _, err := d.Read(within(t, 10*time.Second)); err != nil {
+		t.Errorf("as the Pod: %v", err)
+	}
+	write("token", "s3cret")
+	_, err = d.Read(within(t, 10*time.Second))
+	oneLine(t, err, "401 Unauthorized")
+	write("token", k.Token+"\n")
+	if _, err := d.Read(within(t, 10*time.Second)); err != nil {
+		t.Errorf("with the next token: %v", err)
+	}
+	t.Setenv(hostVar, "")
+	if _, err := InCluster(); err == nil || !strings.Contains(err.Error(), hostVar) {
+		t.Errorf("outside of a Pod: %v", err)
+	}
+}
+
 // The server asks to come later; the call does, inside its context.
 func TestLater(t *testing.T) {
 	for _, code := range []int{429, 500, 503, 504, 521} {
