@@ -24,9 +24,10 @@ const (
 	// mayGrow is what pools, tables and their like may add to the heap after the
 	// first tenth; it is less than a few bytes for each renewal of a long run.
 	mayGrow = 1 << 20
-	// mayStart is by how many goroutines a connection that is just being made
-	// differs from one that stands.
-	mayStart = 5
+	// mayStart is how many goroutines two connections more of a pool need, of which
+	// each has two in the client and up to four in the test's link. One that is
+	// left behind by each reconnect makes more of them in the shortest run.
+	mayStart = 12
 )
 
 // Soak renews, reconnects, opens and closes again and again, and wants that
