@@ -136,6 +136,8 @@ func (n *Node) KillHost() {
 // StartHost brings a killed host back: its links, its agent, and its member of the
 // store if there is one.
 func (n *Node) StartHost() error {
+	// What the links still hold is of a host that is no more: nothing sends it again.
+	n.eachLink(func(p *tcpproxy.Proxy) { p.Cut(tcpproxy.Close) })
 	n.Rejoin()
 	if n.store != nil {
 		if err := n.lab.Store.start(n.store); err != nil {
