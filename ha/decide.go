@@ -164,6 +164,9 @@ func rememberJob(v view, m memory) memory {
 			m.Follows = m.Follows.failed(v.Now, v.Job.Err)
 		} else {
 			m.Follows = tries{}
+			// The upstream before may have sent more while the histories were
+			// compared: if this one doesn't stream, that is to be asked soon.
+			m.Checked.At = 0
 		}
 	case jobBootstrap, jobPostBootstrap:
 		if failed {
