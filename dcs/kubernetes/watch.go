@@ -53,6 +53,7 @@ func (w *watch) expiries(ctx context.Context) {
 		at, held := w.d.expiry()
 		if held && at != given && !w.d.clock.Now().Before(at) {
 			given = at
+			w.d.objects.News(w.d.clock.Now())
 			signal(w.hints)
 			continue
 		}
