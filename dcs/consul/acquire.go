@@ -16,10 +16,10 @@ func (d *DCS) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 	if err := d.needName(verb); err != nil {
 		return dcs.Lease{}, err
 	}
-	if err := d.acquiring.take(ctx); err != nil {
+	if err := d.acquiring.Take(ctx); err != nil {
 		return dcs.Lease{}, failed(verb, err)
 	}
-	defer d.acquiring.give()
+	defer d.acquiring.Give()
 	g, err := d.acquire(ctx)
 	d.delayed.Store(errors.Is(err, errDelayed))
 	if err != nil {

@@ -47,7 +47,7 @@ func startStore(tb testing.TB) dcstest.Store {
 		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
 			proxy := testenv.NewProxy(tb, server.Servers[0].Addr)
 			d := open(tb, server, consul.Options{Address: proxy.Addr, Path: o.Path, Name: o.Name, TTL: o.TTL})
-			return d, link{proxy}
+			return d, testenv.Link{Proxy: proxy}
 		},
 		Left:   func(tb testing.TB) []string { return sessions(tb, server) },
 		Server: process{tb, server},
@@ -85,13 +85,6 @@ func open(tb testing.TB, server *testenv.ConsulCluster, o consul.Options) *consu
 	}
 	return d
 }
-
-// link is a proxy as the suite cuts it.
-type link struct{ *testenv.Proxy }
-
-func (l link) Hang()        { l.Cut(testenv.Hang) }
-func (l link) Close()       { l.Cut(testenv.Close) }
-func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
 
 // process is a Consul of one server as the suite breaks it.
 type process struct {

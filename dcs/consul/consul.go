@@ -15,6 +15,7 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/turn"
 )
 
 // DCS is one member's handle on one cluster.
@@ -32,7 +33,7 @@ type DCS struct {
 	closed context.CancelCauseFunc
 
 	// Each lock lets one call at a time through to what it guards.
-	acquiring, renewing, touching lock
+	acquiring, renewing, touching turn.Lock
 
 	candidate *grant       // guarded by acquiring: an attempt with it has no known outcome
 	member    grant        // guarded by touching
@@ -74,9 +75,9 @@ func Open(o Options) (*DCS, error) {
 		client:    client,
 		wire:      wire,
 		ttl:       o.TTL,
-		acquiring: newLock(),
-		renewing:  newLock(),
-		touching:  newLock(),
+		acquiring: turn.New(),
+		renewing:  turn.New(),
+		touching:  turn.New(),
 	}
 	d.open, d.closed = context.WithCancelCause(context.Background())
 	return d, nil
@@ -125,19 +126,3 @@ func (d *DCS) needName(verb string) error {
 	}
 	return nil
 }
-
-// lock is a mutex that is waited for no longer than a context lives.
-type lock chan struct{}
-
-func newLock() lock { return make(lock, 1) }
-
-func (l lock) take(ctx context.Context) error {
-	select {
-	case l <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (l lock) give() { <-l }

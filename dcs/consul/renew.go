@@ -13,10 +13,10 @@ func (d *DCS) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) 
 	if err := d.needName(verb); err != nil {
 		return dcs.Lease{}, err
 	}
-	if err := d.renewing.take(ctx); err != nil {
+	if err := d.renewing.Take(ctx); err != nil {
 		return dcs.Lease{}, failed(verb, err)
 	}
-	defer d.renewing.give()
+	defer d.renewing.Give()
 	g, err := d.update(ctx, l.ID, docs)
 	switch {
 	case errors.Is(err, dcs.ErrConflict):

@@ -50,7 +50,7 @@ func startStore(tb testing.TB) dcstest.Store {
 		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
 			proxy := testenv.NewProxy(tb, server.Members[0].Addr)
 			d := open(tb, server, etcd.Options{Endpoints: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
-			return d, link{proxy}
+			return d, testenv.Link{Proxy: proxy}
 		},
 		Left:   func(tb testing.TB) []string { return leases(tb, server) },
 		Server: process{tb, server},
@@ -90,13 +90,6 @@ func leases(tb testing.TB, server *testenv.EtcdCluster) (names []string) {
 	}
 	return names
 }
-
-// link is a proxy as the suite cuts it.
-type link struct{ *testenv.Proxy }
-
-func (l link) Hang()        { l.Cut(testenv.Hang) }
-func (l link) Close()       { l.Cut(testenv.Close) }
-func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
 
 // process is an etcd of one member as the suite breaks it.
 type process struct {

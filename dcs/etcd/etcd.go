@@ -1,7 +1,6 @@
 package etcd
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/turn"
 )
 
 // DCS is one member's handle on one cluster.
@@ -30,7 +30,7 @@ type DCS struct {
 	entry      dcs.Entry     // of this member
 
 	// Each lock lets one call at a time through to what it guards.
-	acquiring, renewing, touching lock
+	acquiring, renewing, touching turn.Lock
 
 	candidate *candidate // guarded by acquiring
 	member    grant      // guarded by touching
@@ -49,7 +49,7 @@ func Open(o Options) (*DCS, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{username: o.Username, password: o.Password, loggingIn: newLock()}
+	s := &session{username: o.Username, password: o.Password, loggingIn: turn.New()}
 	client, err := dial(o, s)
 	if err != nil {
 		return nil, failed("open", err)
@@ -65,9 +65,9 @@ func Open(o Options) (*DCS, error) {
 		session:   s,
 		ttl:       o.TTL,
 		rewatched: make(chan struct{}, 1),
-		acquiring: newLock(),
-		renewing:  newLock(),
-		touching:  newLock(),
+		acquiring: turn.New(),
+		renewing:  turn.New(),
+		touching:  turn.New(),
 	}
 	if o.Discover > 0 {
 		d.background.Go(d.discover)
@@ -132,19 +132,3 @@ func (d *DCS) needName(verb string) error {
 	}
 	return nil
 }
-
-// lock is a mutex that is waited for no longer than a context lives.
-type lock chan struct{}
-
-func newLock() lock { return make(lock, 1) }
-
-func (l lock) take(ctx context.Context) error {
-	select {
-	case l <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (l lock) give() { <-l }

@@ -22,10 +22,10 @@ func (d *DCS) Touch(ctx context.Context, m dcs.Member) error {
 	if err != nil {
 		return failed(verb, err)
 	}
-	if err := d.touching.take(ctx); err != nil {
+	if err := d.touching.Take(ctx); err != nil {
 		return failed(verb, err)
 	}
-	defer d.touching.give()
+	defer d.touching.Give()
 	if err := d.touch(ctx, d.prefix+string(dcs.MemberKey(d.name)), string(value)); err != nil {
 		return failed(verb, err)
 	}

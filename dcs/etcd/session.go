@@ -8,6 +8,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/regent-ha/regent/internal/turn"
 )
 
 // session adds the token that a user name and a password give to every request.
@@ -16,7 +18,7 @@ import (
 // logs in.
 type session struct {
 	username, password string
-	loggingIn          lock
+	loggingIn          turn.Lock
 
 	mu      sync.Mutex
 	token   string // empty: not logged in, or the server wants nobody to
@@ -76,10 +78,10 @@ func (s *session) start(ctx context.Context, client *clientv3.Client) error {
 
 // login gets another token than the refused one.
 func (s *session) login(ctx context.Context, client *clientv3.Client, refused string) error {
-	if err := s.loggingIn.take(ctx); err != nil {
+	if err := s.loggingIn.Take(ctx); err != nil {
 		return err
 	}
-	defer s.loggingIn.give()
+	defer s.loggingIn.Give()
 	if s.current() != refused {
 		return nil // another call did it
 	}

@@ -30,7 +30,7 @@ func startThree(tb testing.TB) dcstest.Store {
 			var addrs []string
 			for _, m := range server.Members {
 				proxy := testenv.NewProxy(tb, m.Addr)
-				all, addrs = append(all, link{proxy}), append(addrs, proxy.Addr)
+				all, addrs = append(all, testenv.Link{Proxy: proxy}), append(addrs, proxy.Addr)
 			}
 			return open(tb, server, etcd.Options{Endpoints: addrs, Path: o.Path, Name: o.Name, TTL: o.TTL}), all
 		},
@@ -63,19 +63,19 @@ func TestRequestIsEnoughForTheNextServer(t *testing.T) {
 }
 
 // links are cut together.
-type links []link
+type links []testenv.Link
 
-func (all links) each(do func(link)) {
+func (all links) each(do func(testenv.Link)) {
 	for _, l := range all {
 		do(l)
 	}
 }
 
-func (all links) Hang()                 { all.each(link.Hang) }
-func (all links) Close()                { all.each(link.Close) }
-func (all links) HangReplies()          { all.each(link.HangReplies) }
-func (all links) Delay(d time.Duration) { all.each(func(l link) { l.Delay(d) }) }
-func (all links) Heal()                 { all.each(func(l link) { l.Heal() }) }
+func (all links) Hang()                 { all.each(testenv.Link.Hang) }
+func (all links) Close()                { all.each(testenv.Link.Close) }
+func (all links) HangReplies()          { all.each(testenv.Link.HangReplies) }
+func (all links) Delay(d time.Duration) { all.each(func(l testenv.Link) { l.Delay(d) }) }
+func (all links) Heal()                 { all.each(func(l testenv.Link) { l.Heal() }) }
 
 // majority is an etcd of three whose leader and another one are broken.
 type majority struct {

@@ -31,10 +31,10 @@ func (d *DCS) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 	if err := d.needName(verb); err != nil {
 		return dcs.Lease{}, err
 	}
-	if err := d.acquiring.take(ctx); err != nil {
+	if err := d.acquiring.Take(ctx); err != nil {
 		return dcs.Lease{}, failed(verb, err)
 	}
-	defer d.acquiring.give()
+	defer d.acquiring.Give()
 	l, err := d.acquire(ctx)
 	if err != nil {
 		return dcs.Lease{}, failed(verb, err)

@@ -62,7 +62,7 @@ func startStore(tb testing.TB, members int) dcstest.Store {
 		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
 			proxy := testenv.NewProxy(tb, server.Members[0].Addr)
 			d := open(tb, server, etcd2.Options{Endpoints: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
-			return d, link{proxy}
+			return d, testenv.Link{Proxy: proxy}
 		},
 		Server: process{tb, server},
 	}
@@ -86,13 +86,6 @@ func open(tb testing.TB, server *testenv.EtcdCluster, o etcd2.Options) *etcd2.DC
 	}
 	return d
 }
-
-// link is a proxy as the suite cuts it.
-type link struct{ *testenv.Proxy }
-
-func (l link) Hang()        { l.Cut(testenv.Hang) }
-func (l link) Close()       { l.Cut(testenv.Close) }
-func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
 
 // process is an etcd as the suite breaks it: all members at once.
 type process struct {

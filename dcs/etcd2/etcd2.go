@@ -10,6 +10,7 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/turn"
 )
 
 // DCS is one member's handle on one cluster.
@@ -29,7 +30,7 @@ type DCS struct {
 	background sync.WaitGroup
 
 	// Each lock lets one call at a time through to what it guards.
-	acquiring, renewing, touching lock
+	acquiring, renewing, touching turn.Lock
 
 	candidate *candidate // guarded by acquiring
 	entry     entry      // guarded by touching
@@ -56,9 +57,9 @@ func Open(o Options) (*DCS, error) {
 		http:      newClient(o),
 		servers:   servers{urls: o.urls()},
 		ttl:       o.TTL,
-		acquiring: newLock(),
-		renewing:  newLock(),
-		touching:  newLock(),
+		acquiring: turn.New(),
+		renewing:  turn.New(),
+		touching:  turn.New(),
 	}
 	d.closed, d.end = context.WithCancel(context.Background())
 	if o.Discover > 0 || len(o.Endpoints) > 1 {
@@ -109,19 +110,3 @@ func (d *DCS) needName(verb string) error {
 	}
 	return nil
 }
-
-// lock is a mutex that is waited for no longer than a context lives.
-type lock chan struct{}
-
-func newLock() lock { return make(lock, 1) }
-
-func (l lock) take(ctx context.Context) error {
-	select {
-	case l <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (l lock) give() { <-l }

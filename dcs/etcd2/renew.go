@@ -45,10 +45,10 @@ func (d *DCS) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) 
 	if err := d.needName(verb); err != nil {
 		return dcs.Lease{}, err
 	}
-	if err := d.renewing.take(ctx); err != nil {
+	if err := d.renewing.Take(ctx); err != nil {
 		return dcs.Lease{}, failed(verb, err)
 	}
-	defer d.renewing.give()
+	defer d.renewing.Give()
 	var err error
 	if len(docs) == 0 {
 		l, err = d.renew(ctx, l.ID)

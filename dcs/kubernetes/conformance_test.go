@@ -65,7 +65,7 @@ func startStore(tb testing.TB, useEndpoints bool) dcstest.Store {
 		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
 			proxy := testenv.NewProxy(tb, k.Servers[0].Addr)
 			server := &rest.Config{Host: "https://" + proxy.Addr}
-			return k.open(tb, o, kubernetes.Options{UseEndpoints: useEndpoints, Server: server}), link{proxy}
+			return k.open(tb, o, kubernetes.Options{UseEndpoints: useEndpoints, Server: server}), testenv.Link{Proxy: proxy}
 		},
 		Server: process{tb, k.KubernetesCluster},
 	}
@@ -132,13 +132,6 @@ func (k cluster) token(tb testing.TB, ns, account string) string {
 	}
 	return file
 }
-
-// link is a proxy as the suite cuts it.
-type link struct{ *testenv.Proxy }
-
-func (l link) Hang()        { l.Cut(testenv.Hang) }
-func (l link) Close()       { l.Cut(testenv.Close) }
-func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
 
 // process is an API server as the suite breaks it.
 type process struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/turn"
 )
 
 // DCS is one member's handle on one cluster.
@@ -32,7 +33,7 @@ type DCS struct {
 	objects, pods dcs.Silence // of the two streams of a watch
 
 	// Each lock lets one call at a time through to what it guards.
-	acquiring, renewing, touching lock
+	acquiring, renewing, touching turn.Lock
 
 	candidate *candidate // guarded by acquiring
 	pod       *object    // as it was touched last; guarded by touching
@@ -62,9 +63,9 @@ func Open(o Options) (*DCS, error) {
 		clock:     o.Clock,
 		log:       o.Logger,
 		ttl:       o.TTL,
-		acquiring: newLock(),
-		renewing:  newLock(),
-		touching:  newLock(),
+		acquiring: turn.New(),
+		renewing:  turn.New(),
+		touching:  turn.New(),
 	}
 	servers := &servers{}
 	if err := d.connect(servers); err != nil {
@@ -126,19 +127,3 @@ func (d *DCS) needName(verb string) error {
 	}
 	return nil
 }
-
-// lock is a mutex that is waited for no longer than a context lives.
-type lock chan struct{}
-
-func newLock() lock { return make(lock, 1) }
-
-func (l lock) take(ctx context.Context) error {
-	select {
-	case l <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (l lock) give() { <-l }

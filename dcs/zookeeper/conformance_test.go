@@ -51,7 +51,7 @@ func startStore(tb testing.TB) dcstest.Store {
 		OpenLinked: func(tb testing.TB, o dcstest.Options) (dcs.DCS, dcstest.Link) {
 			proxy := testenv.NewProxy(tb, server.Members[0].Addr)
 			d := open(tb, server, zookeeper.Options{Servers: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
-			return d, link{proxy}
+			return d, testenv.Link{Proxy: proxy}
 		},
 		Left: func(tb testing.TB) (sessions []string) {
 			for n := range server.Members[0].Sessions(tb) {
@@ -78,13 +78,6 @@ func open(tb testing.TB, server *testenv.ZooKeeperCluster, o zookeeper.Options) 
 	}
 	return d
 }
-
-// link is a proxy as the suite cuts it.
-type link struct{ *testenv.Proxy }
-
-func (l link) Hang()        { l.Cut(testenv.Hang) }
-func (l link) Close()       { l.Cut(testenv.Close) }
-func (l link) HangReplies() { l.CutBeforeReply(testenv.Hang) }
 
 // process is a ZooKeeper of one server as the suite breaks it.
 type process struct {

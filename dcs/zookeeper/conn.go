@@ -13,6 +13,7 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/turn"
 )
 
 const (
@@ -36,7 +37,7 @@ type conn struct {
 	quiet   string       // path of a node whose changes no watch tells
 	silence *dcs.Silence // of the watch; nil where there is none
 	clock   clock.Clock  // where there is a watch
-	writing lock
+	writing turn.Lock
 
 	mu        sync.Mutex
 	xid       int32
@@ -90,10 +91,10 @@ func (c *conn) greet(ctx context.Context, s session, clk clock.Clock) error {
 // write sends a frame. A connection on which that fails has ended: half of the
 // frame may be on its way.
 func (c *conn) write(ctx context.Context, m message) error {
-	if err := c.writing.take(ctx); err != nil {
+	if err := c.writing.Take(ctx); err != nil {
 		return err
 	}
-	defer c.writing.give()
+	defer c.writing.Give()
 	stop := context.AfterFunc(ctx, func() { c.net.SetWriteDeadline(time.Unix(1, 0)) })
 	_, err := c.net.Write(append(message{}.int32(int32(len(m))), m...))
 	if !stop() {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/regent-ha/regent/internal/turn"
 )
 
 const (
@@ -101,7 +103,7 @@ func (d *DCS) dial(ctx context.Context, server string) (*conn, error) {
 		return nil, plain(err)
 	}
 	return &conn{
-		net: socket, server: server, quiet: d.leader, writing: newLock(), waiting: map[int32]chan<- reply{},
+		net: socket, server: server, quiet: d.leader, writing: turn.New(), waiting: map[int32]chan<- reply{},
 		listening: map[chan struct{}]bool{}, done: make(chan struct{}),
 	}, nil
 }

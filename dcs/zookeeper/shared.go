@@ -14,10 +14,10 @@ const leastCommon = 12 * time.Second
 // shared returns the connection for all that belongs to no grant. Its session is
 // kept alive; a broken connection is replaced, with a new session.
 func (d *DCS) shared(ctx context.Context) (*conn, error) {
-	if err := d.opening.take(ctx); err != nil {
+	if err := d.opening.Take(ctx); err != nil {
 		return nil, err
 	}
-	defer d.opening.give()
+	defer d.opening.Give()
 	d.mu.Lock()
 	c := d.common
 	d.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/turn"
 )
 
 // DCS is one member's handle on one cluster.
@@ -30,7 +31,7 @@ type DCS struct {
 	silence    dcs.Silence // of the watch
 
 	// Each lock lets one call at a time through to what it guards.
-	acquiring, renewing, touching, opening lock
+	acquiring, renewing, touching, opening turn.Lock
 
 	candidate *candidate // guarded by acquiring
 	member    *conn      // guarded by touching; it may have ended, its session may not
@@ -68,10 +69,10 @@ func Open(o Options) (*DCS, error) {
 		log:       o.Logger,
 		ttl:       o.TTL,
 		conns:     map[*conn]bool{},
-		acquiring: newLock(),
-		renewing:  newLock(),
-		touching:  newLock(),
-		opening:   newLock(),
+		acquiring: turn.New(),
+		renewing:  turn.New(),
+		touching:  turn.New(),
+		opening:   turn.New(),
 	}
 	d.servers.Store(&o.Servers)
 	if o.Exhibitor != nil && o.Exhibitor.Interval > 0 {
@@ -141,19 +142,3 @@ func (d *DCS) needName(verb string) error {
 	}
 	return nil
 }
-
-// lock is a mutex that is waited for no longer than a context lives.
-type lock chan struct{}
-
-func newLock() lock { return make(lock, 1) }
-
-func (l lock) take(ctx context.Context) error {
-	select {
-	case l <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (l lock) give() { <-l }

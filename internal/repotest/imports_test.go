@@ -22,13 +22,13 @@ var mayImport = map[string][]string{
 
 	// A store knows dcs and its own client.
 	"dcs/memory":     {"clock", "dcs"},
-	"dcs/etcd2":      {"clock", "dcs"},
-	"dcs/kubernetes": {"clock", "dcs", "k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd", "k8s.io/client-go/transport"},
-	"dcs/etcd": {"clock", "dcs", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/", "google.golang.org/grpc", "google.golang.org/grpc/",
+	"dcs/etcd2":      {"internal/turn", "clock", "dcs"},
+	"dcs/kubernetes": {"internal/turn", "clock", "dcs", "k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd", "k8s.io/client-go/transport"},
+	"dcs/etcd": {"internal/turn", "clock", "dcs", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/", "google.golang.org/grpc", "google.golang.org/grpc/",
 		"go.uber.org/zap"},
 
-	"dcs/consul":    {"clock", "dcs", "github.com/hashicorp/consul/api"},
-	"dcs/zookeeper": {"clock", "dcs"},
+	"dcs/consul":    {"internal/turn", "clock", "dcs", "github.com/hashicorp/consul/api"},
+	"dcs/zookeeper": {"internal/turn", "clock", "dcs"},
 
 	"ha": {"clock", "dcs", "fence", "internal/value", "postgres"},
 
@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"internal/jsontext": {},
 	"internal/value":    {},
 	"internal/tcpproxy": {},
+	"internal/turn":     {},
 	"internal/ports":    {},
 	"internal/servers":  {"github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3"},
 	"internal/testenv": {"internal/ports", "internal/servers", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",

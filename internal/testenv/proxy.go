@@ -29,3 +29,15 @@ func NewProxy(tb testing.TB, target string) *Proxy {
 	tb.Cleanup(p.Close)
 	return p
 }
+
+// Link is a Proxy as the suite of stores cuts it (dcstest.Link).
+type Link struct{ *Proxy }
+
+// Hang lets nothing through in either direction; connections stand.
+func (l Link) Hang() { l.Cut(Hang) }
+
+// Close ends connections and refuses new ones.
+func (l Link) Close() { l.Cut(Close) }
+
+// HangReplies lets requests through and no answer.
+func (l Link) HangReplies() { l.CutBeforeReply(Hang) }
