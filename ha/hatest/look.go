@@ -67,6 +67,8 @@ func (c *Cluster) Healthy() string {
 		switch {
 		case n.process == nil || n.process.frozen:
 			return n.name + " has no agent"
+		case n.process.leaving:
+			return n.name + " has an agent that was told to end"
 		case n.name == leader:
 		case !l.Streaming || !l.Running:
 			return n.name + " doesn't stream"

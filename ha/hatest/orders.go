@@ -21,6 +21,9 @@ func (c *Cluster) Reinitialize(name string) {
 // Shutdown tells a node's agent to hand over, stop its server and end, as its
 // service manager does.
 func (c *Cluster) Shutdown(name string) {
+	if p := c.node(name).process; p != nil {
+		p.leaving = true
+	}
 	c.order(name, "shutdown", func(_ context.Context, a *ha.Agent) { a.Shutdown() })
 }
 

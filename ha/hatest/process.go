@@ -20,6 +20,7 @@ type process struct {
 	cancel  context.CancelCauseFunc
 	dead    atomic.Bool
 	frozen  bool
+	leaving bool // it was told to end, and may not have heard of it yet
 	held    []func()
 	serving sync.WaitGroup
 }

@@ -31,6 +31,9 @@ func TestDiskFull(t *testing.T) {
 	room.drop(t)
 	s.healthy()
 
+	// By a session that stands: where autovacuum has just taken the server's cache of
+	// its catalogs (pg_internal.init) away, a full disk lets no new one in.
+	s.must(leader.Exec(t.Context(), "select 1"))
 	room = fill(t, leader.DataDir())
 	s.fillWAL(leader)
 	if now := s.otherLeads(leader); now != replica {
