@@ -76,10 +76,16 @@ func ownFitness(v view) (candidacy, bool) {
 	if lag := int64(c.Status.Optime) - int64(s.Location); lag > v.Settings.MaximumLagOnFailover && !manual {
 		return unfit("lag", "My wal position exceeds maximum replication lag (%d of %d bytes)", lag, v.Settings.MaximumLagOnFailover), true
 	}
-	if tl, known := c.Timeline(); known && v.Settings.CheckTimeline && uint32(s.Timeline) < tl {
+	if v.Settings.CheckTimeline && behindTimeline(c, uint32(s.Timeline)) {
+		tl, _ := c.Timeline()
 		return unfit("timeline", "My timeline %d is behind last known cluster timeline %d", s.Timeline, tl), true
 	}
 	return candidacy{}, false
+}
+
+func behindTimeline(c dcs.Cluster, tl uint32) bool {
+	last, known := c.Timeline()
+	return known && tl < last
 }
 
 // offHistory says why our WAL is not an ancestor of the cluster's latest, by the
@@ -142,7 +148,7 @@ func (v view) ownSwitch(tl uint32) (uint64, bool) {
 func compareWithPeers(v view) candidacy {
 	result := candidacy{}
 	var better string
-	var fitOthers []string
+	var takers []string
 	for _, m := range electorate(v) {
 		if m.Name == v.Self.Name || m.APIURL == "" {
 			continue
@@ -155,8 +161,8 @@ func compareWithPeers(v view) candidacy {
 			result.Wait = true
 			result.Until = clock.Earliest(result.Until, opinion.until)
 		}
-		if opinion.fit {
-			fitOthers = append(fitOthers, m.Name)
+		if opinion.fit && takes(v, m) {
+			takers = append(takers, m.Name)
 		}
 		if opinion.better && better == "" {
 			better = opinion.reason
@@ -170,17 +176,28 @@ func compareWithPeers(v view) candidacy {
 		result.ID, result.Reason = "election/ask", "nobody leads: asking the other members how they are"
 		return result
 	}
-	if why := requestedOther(v, fitOthers); why != "" {
+	if why := requestedOther(v, takers); why != "" {
 		return candidacy{ID: "election/requested-other", Reason: why, Others: result.Others}
 	}
 	result.ID, result.Reason, result.Fit = "election/fit", "I am the healthiest node: acquiring the leader key", true
 	return result
 }
 
+// takes says whether m, which could lead, wouldn't leave the lead to us in its
+// turn: only a manual failover takes a member that is behind another.
+func takes(v view, m dcs.Member) bool {
+	f := v.Store.Cluster.Failover
+	return v.Peers[m.Name].Status.Location >= uint64(v.Server.Location) || f.Leader == "" && f.Candidate == m.Name
+}
+
 // requestedOther gives way where a switchover or failover asks for another
-// member that can lead.
+// member that can lead. It does so for a while: what keeps that one from it may
+// not be known here, and somebody must lead.
 func requestedOther(v view, fit []string) string {
 	f := v.Store.Cluster.Failover
+	if !v.Now.Before(v.Memory.Vacant.Add(handedOverWait)) {
+		return ""
+	}
 	for _, name := range fit {
 		if name == f.Candidate {
 			return fmt.Sprintf("leaving the lead to %s, whom the failover request names", name)
@@ -224,6 +241,12 @@ func weighAnswer(v view, m dcs.Member, p peer) opinion {
 	switch {
 	case p.Err != "":
 		return opinion{reason: "can't be reached: " + p.Err}
+	case !a.Running && mayReturn(v, m):
+		reason := "its PostgreSQL is not running, and has WAL that I lack"
+		if again := p.Answered.Add(refusalStands); v.Now.Before(again) {
+			return opinion{wait: true, until: again, reason: reason}
+		}
+		return opinion{ask: true, wait: true, until: returnUntil(v), reason: reason}
 	case !a.Running:
 		return opinion{reason: "its PostgreSQL is not running"}
 	case !a.InRecovery:
@@ -234,8 +257,12 @@ func weighAnswer(v view, m dcs.Member, p peer) opinion {
 		return opinion{reason: "its watchdog doesn't work"}
 	case a.Unfit != "":
 		return opinion{reason: a.Unfit}
+	case v.Settings.Failsafe && len(c.Failsafe.Members) > 0 && c.Failsafe.Members[m.Name] == "":
+		return opinion{reason: "it is not in the failsafe map"}
 	case peerOffHistory(c, a):
 		return opinion{reason: fmt.Sprintf("its WAL on timeline %d is not on the cluster's history", a.Timeline)}
+	case v.Settings.CheckTimeline && behindTimeline(c, a.Timeline):
+		return opinion{reason: fmt.Sprintf("its timeline %d is behind the last known cluster timeline", a.Timeline)}
 	case a.Location > mine && c.Failover.Candidate != v.Self.Name:
 		return opinion{fit: true, better: true, reason: fmt.Sprintf("Wal position of %s is ahead of my wal position", m.Name)}
 	case a.Location > mine && c.Failover.Leader != "":
@@ -248,6 +275,18 @@ func weighAnswer(v view, m dcs.Member, p peer) opinion {
 	}
 	return opinion{fit: true, reason: "could lead"}
 }
+
+// mayReturn says whether m led last, had more WAL than we have, and may be about to
+// stand for election with it: a leader that had to stop its server starts it again
+// as a standby. It gets the time that a silent member gets, unless somebody asked
+// for another leader.
+func mayReturn(v view, m dcs.Member) bool {
+	c := v.Store.Cluster
+	return m.Name == v.Memory.Leader && c.Status.Optime > uint64(v.Server.Location) &&
+		!c.Failover.Requested() && v.Now.Before(returnUntil(v))
+}
+
+func returnUntil(v view) clock.Instant { return v.Memory.Vacant.Add(peerSilence) }
 
 // peerOffHistory says whether a peer's WAL goes past where the cluster left its
 // timeline: it must be rewound, and its position says nothing.

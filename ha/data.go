@@ -35,13 +35,23 @@ func dataFirst(v view) (decision, bool) {
 		if s.Role == postgres.RolePrimary {
 			d = demote(v, "initialize/claim-primary", "demoting self because I do not have the lock, and naming the cluster, since the store has no initialize key")
 		}
-		return d.with(put{dcs.Write{Key: dcs.InitializeKey, Value: []byte(s.SystemID), Prev: dcs.Absent}}).within(v, 0), true
+		return d.with(nameCluster(v)).within(v, 0), true
 	case foreign(v) && s.Role == postgres.RolePrimary:
 		return demote(v, "initialize/foreign-primary", foreignReason(v)), true
 	case foreign(v):
 		return say(v, "initialize/foreign", "%s", foreignReason(v)), true
 	}
 	return decision{}, false
+}
+
+// nameCluster puts our cluster's name where the store has none. One that isn't
+// finished has none yet: its leader still makes its roles.
+func nameCluster(v view) action {
+	name := []byte(v.Server.SystemID)
+	if v.Memory.Bootstrap {
+		name = []byte{}
+	}
+	return put{dcs.Write{Key: dcs.InitializeKey, Value: name, Prev: dcs.Absent}}
 }
 
 // foreign says whether our data is of another cluster than the store's.
@@ -62,7 +72,7 @@ func empty(v view) decision {
 	case v.Server.PID != 0:
 		// Its directory went away below it, or was never finished.
 		return stop(v, "empty/running", postgres.StopImmediate, "the data directory is not there: stopping what still runs")
-	case v.Memory.Bootstrap && v.Job.ended(jobBootstrap) && v.Job.Err != "":
+	case v.Memory.Bootstrap && v.Job.ended(jobBootstrap) && v.Job.Err != "" && c.Initialize.Present && c.Initialize.SystemID == "":
 		return bootstrapFailed(v)
 	case v.Now.Before(v.Memory.Clones.Next):
 		return say(v, "empty/pause", "trying again soon: %s", v.Memory.Clones.Why).at(v.Memory.Clones.Next)

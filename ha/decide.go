@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/postgres"
 )
 
@@ -84,6 +85,10 @@ func remember(v view) memory {
 	case m.Dry.IsZero():
 		m.Dry = v.Now
 	}
+	if v.Term.held() && m.Handover.Reason != "" && m.Handover.Grant != v.Term.Lease.ID {
+		m.NotTaken = m.Handover.Request
+		m.Handover = handover{} // nobody took over, and we lead again
+	}
 	if v.Store.readable() {
 		m = rememberCluster(v, m)
 	}
@@ -97,7 +102,7 @@ func rememberCluster(v view, m memory) memory {
 	c := v.Store.Cluster
 	switch {
 	case c.Leader != nil:
-		m.Vacant = 0
+		m.Vacant, m.Leader = 0, c.Leader.Name
 	case m.Vacant.IsZero():
 		m.Vacant, m.Round = v.Now, v.Now
 	}
@@ -118,6 +123,9 @@ func rememberCluster(v view, m memory) memory {
 	}
 	if !c.Initialize.Present || c.Initialize.SystemID != "" {
 		m.InitSince = 0
+	}
+	if dcs.ValidSystemID(c.Initialize.SystemID) {
+		m.Bootstrap = false // the new cluster was finished, whatever we heard of our last word
 	}
 	return m
 }
@@ -189,11 +197,11 @@ func rememberJob(v view, m memory) memory {
 func unwellSince(v view) unwell {
 	s := v.Server
 	switch {
-	case s.PID == 0 || s.Answers:
+	case s.PID == 0 || s.Answers && s.Refuses == "":
 		return unwell{}
 	case v.Memory.Unwell.PID == s.PID:
 		return v.Memory.Unwell
-	case !s.AnsweredAt.IsZero():
+	case !s.Answers && !s.AnsweredAt.IsZero():
 		return unwell{Since: s.AnsweredAt, PID: s.PID}
 	}
 	return unwell{Since: v.Now, PID: s.PID}

@@ -14,11 +14,8 @@ import (
 func leaderDocuments(v view, d *decision) []dcs.Write {
 	var docs []dcs.Write
 	s := v.Server
-	if s.State == postgres.StateRunning && s.Role == postgres.RolePrimary {
-		docs = appendChanged(docs, dcs.StatusKey, v.Store.Cluster.Status.Version, v.Store.Cluster.Status, leaderStatus(v))
-		if history, ok := leaderHistory(v); ok {
-			docs = append(docs, dcs.Write{Key: dcs.HistoryKey, Value: encode(history), Prev: v.Store.Cluster.History.Version})
-		}
+	if s.State == postgres.StateRunning && s.Role == postgres.RolePrimary && knowsHistory(v) {
+		docs = ourPosition(v)
 		d.Memory.History = uint32(s.Timeline)
 	}
 	if failsafe, ok := failsafeMap(v); ok {
@@ -34,7 +31,30 @@ func finalDocuments(v view) []dcs.Write {
 	if s.PID != 0 || s.Location == 0 || s.Control == nil || s.Control.State != "shut down" {
 		return nil
 	}
-	return appendChanged(nil, dcs.StatusKey, v.Store.Cluster.Status.Version, v.Store.Cluster.Status, leaderStatus(v))
+	return ourPosition(v)
+}
+
+// ourPosition is how far we have come, and on which history: a position that the
+// store has without its history looks like that of the timeline before, which every
+// member on ours has left too early then.
+func ourPosition(v view) []dcs.Write {
+	if !knowsHistory(v) {
+		return nil
+	}
+	c := v.Store.Cluster
+	docs := appendChanged(nil, dcs.StatusKey, c.Status.Version, c.Status, leaderStatus(v))
+	if history, ok := leaderHistory(v); ok {
+		docs = append(docs, dcs.Write{Key: dcs.HistoryKey, Value: encode(history), Prev: c.History.Version})
+	}
+	return docs
+}
+
+// knowsHistory says whether we have read our own timeline's history, or the store
+// has it already.
+func knowsHistory(v view) bool {
+	tl := v.Server.Timeline
+	last, known := v.Store.Cluster.Timeline()
+	return tl == 1 || tl > 1 && (len(v.History) > 0 || known && last == uint32(tl))
 }
 
 func appendChanged(docs []dcs.Write, key dcs.Key, prev dcs.Version, was, is dcs.Status) []dcs.Write {
@@ -78,10 +98,10 @@ func leaderHistory(v view) (dcs.History, bool) {
 	old := v.Store.Cluster.History
 	tl := uint32(v.Server.Timeline)
 	switch {
-	case tl == 0 || tl > 1 && len(v.History) == 0:
-		return dcs.History{}, false
 	case tl == 1:
 		return dcs.History{Present: true}, len(old.Lines) > 0
+	case len(v.History) == 0:
+		return dcs.History{}, false
 	}
 	lines := make([]dcs.HistoryLine, 0, len(v.History))
 	for i, own := range v.History {

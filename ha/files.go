@@ -74,13 +74,14 @@ func (f *Files) ForgetLease() error {
 // that it names.
 type pledgeRecord struct {
 	To     string        `json:"to"`
+	For    time.Duration `json:"for"`
 	Until  clock.Instant `json:"until"`
 	BootID string        `json:"boot_id"`
 }
 
 // WritePledge replaces the pledge file, and returns when it is on disk.
 func (f *Files) WritePledge(n PledgeNote) error {
-	text, err := json.Marshal(pledgeRecord{To: n.To, Until: n.Until, BootID: clock.BootID()})
+	text, err := json.Marshal(pledgeRecord{To: n.To, For: n.For, Until: n.Until, BootID: clock.BootID()})
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (f *Files) ReadPledge(now clock.Instant, ttl time.Duration) (PledgeNote, er
 		return PledgeNote{}, fmt.Errorf("ha: read the pledge file: %w", err)
 	}
 	if r.BootID != clock.BootID() || r.BootID == "" {
-		r.Until = now.Add(ttl)
+		r.Until = now.Add(max(ttl, r.For))
 	}
-	return PledgeNote{To: r.To, Until: r.Until}, nil
+	return PledgeNote{To: r.To, For: r.For, Until: r.Until}, nil
 }

@@ -1,6 +1,7 @@
 package ha
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -92,6 +93,7 @@ func succeeds(v view, m dcs.Member, p peer) Verdict {
 		return Verdict{Member: m.Name, Reason: fmt.Sprintf(format, args...)}
 	}
 	// Of a server that has crashed no more than its last checkpoint is known.
+	tl := cmp.Or(uint32(v.Server.Timeline), v.Memory.History) // it may not say any more
 	lag := int64(max(uint64(v.Server.Location), v.Store.Cluster.Status.Optime)) - int64(a.Location)
 	switch {
 	case p.Err != "":
@@ -104,8 +106,8 @@ func succeeds(v view, m dcs.Member, p peer) Verdict {
 		return no("its watchdog doesn't work")
 	case a.Unfit != "":
 		return no("%s", a.Unfit)
-	case a.Timeline != uint32(v.Server.Timeline):
-		return no("is on timeline %d, not on %d", a.Timeline, v.Server.Timeline)
+	case tl != 0 && a.Timeline != tl:
+		return no("is on timeline %d, not on %d", a.Timeline, tl)
 	case lag > v.Settings.MaximumLagOnFailover:
 		return no("its wal position exceeds maximum replication lag (%d of %d bytes)", lag, v.Settings.MaximumLagOnFailover)
 	}
@@ -127,6 +129,8 @@ func failoverRequest(v view) (decision, bool) {
 	switch {
 	case v.Memory.ClearedFor == f.Version:
 		return decision{}, false
+	case v.Memory.NotTaken == f.Version:
+		return refuseFailover(v, "%s: nobody took over after I had handed over, and I lead again", what), true
 	case !f.ScheduledAt.IsZero() && v.Wall.Sub(f.ScheduledAt) > v.Settings.LoopWait*3/2:
 		return refuseFailover(v, "Found a stale %s value, cleaning up: %s", what, f.ScheduledAt.Format(time.RFC3339)), true
 	case f.Candidate == v.Self.Name && f.Leader != v.Self.Name:
@@ -148,7 +152,8 @@ func failoverRequest(v view) (decision, bool) {
 		return d, true
 	}
 	d := say(v, "failover/begin", "%s: demoting myself", what)
-	d.Memory.Handover = handover{Reason: what, To: f.Candidate, Since: v.Now}
+	d.Memory.Handover = leaveOffice(v, what)
+	d.Memory.Handover.To, d.Memory.Handover.Request = f.Candidate, f.Version
 	d.Verdicts = choice.verdicts
 	return d.within(v, 0), true
 }
@@ -175,6 +180,14 @@ func awaitSchedule(v view, what string) (decision, bool) {
 	return keepSlots(v, d).within(v, wait), true
 }
 
+// refusalStop is how long a server that can't let anybody in may take to stop in order.
+const refusalStop = 5 * time.Second
+
+// leaveOffice begins a leader's way out of office.
+func leaveOffice(v view, why string) handover {
+	return handover{Reason: why, Grant: v.Term.Lease.ID, Since: v.Now}
+}
+
 // handOver takes a leader out of office: its server is stopped, then its lease
 // is released with the position that it came to.
 func handOver(v view) decision {
@@ -190,7 +203,10 @@ func handOver(v view) decision {
 		return say(v, "handover/stopping", "%s: demoting myself", h.Reason)
 	case !h.Stopped || v.Server.PID != 0:
 		s := postgres.Stop{Mode: postgres.StopFast, Checkpoint: true, Escalate: v.Settings.TTL}
-		if h.Reason == "stall" || v.Server.State != postgres.StateRunning {
+		switch {
+		case h.Reason == "refusal": // what it wrote may still get to the others
+			s = postgres.Stop{Mode: postgres.StopFast, Escalate: refusalStop}
+		case h.Reason == "stall" || v.Server.State != postgres.StateRunning:
 			s = postgres.Stop{Mode: postgres.StopImmediate, Escalate: time.Second}
 		}
 		return say(v, "handover/stop", "%s: stopping PostgreSQL", h.Reason).with(run{Kind: jobHandOver, Stop: s})
@@ -234,7 +250,7 @@ func shutdownLeader(v view) decision {
 		return d
 	}
 	d := say(v, "shutdown/handover", "shutting down: handing over")
-	d.Memory.Handover = handover{Reason: "shutdown", Since: v.Now}
+	d.Memory.Handover = leaveOffice(v, "shutdown")
 	return d.within(v, 0)
 }
 

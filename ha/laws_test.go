@@ -60,6 +60,9 @@ func holdLaws(t *rapid.T, v view) (runs bool) {
 			runs = true
 		}
 	}
+	if named := dcs.ValidSystemID(v.Store.Cluster.Initialize.SystemID); named && v.Store.readable() && remember(v).Bootstrap {
+		t.Fatalf("%s: nobody can follow a member of a finished cluster", d.ID)
+	}
 	if v.Server.Role == postgres.RolePrimary && !v.Term.held() && !v.Pledges.bind(v.Now) && !stops(v, d) {
 		t.Fatalf("%s: a primary without a lease isn't stopped\nserver %+v\nactions %v", d.ID, v.Server, d.Actions)
 	}
@@ -134,6 +137,12 @@ func broken(v view, act action) string {
 		if act.Write.Key == dcs.InitializeKey && act.Write.Value != nil && act.Write.Prev == dcs.Any {
 			return "the cluster's identifier isn't overwritten"
 		}
+		if act.Write.Key == dcs.InitializeKey && act.Write.Value == nil && v.Store.Cluster.Initialize.SystemID != "" {
+			return "the cluster's identifier isn't removed"
+		}
+		if act.Write.Key == dcs.InitializeKey && len(act.Write.Value) > 0 && v.Memory.Bootstrap && !v.Job.ended(jobPostBootstrap) {
+			return "a cluster isn't named before it is finished"
+		}
 	case run:
 		switch {
 		case v.Job.running():
@@ -144,6 +153,8 @@ func broken(v view, act action) string {
 			return "a good data directory isn't overwritten"
 		case act.Kind == jobReinitialize && !v.Request.Reinitialize && !v.Self.RemoveOnDivergence && !v.Self.RemoveOnRewindFail:
 			return "nothing is cloned anew unless it was asked for or configured"
+		case act.Kind == jobHandOver && v.Memory.Handover.Grant != v.Term.Lease.ID:
+			return "a handover ends with the term that it was begun in"
 		case act.Kind == jobRewind && v.Server.PID != 0:
 			return "no rewind under a running server"
 		}
@@ -269,12 +280,12 @@ func drawView(t *rapid.T) view {
 		m.FirstTouch = ago("first touch")
 	}
 	m.Round = m.Vacant
-	m.Bootstrap = rarely("bootstrapping") && c.Initialize.Present && c.Initialize.SystemID == ""
+	m.Bootstrap = rarely("bootstrapping") && c.Initialize.SystemID != "7999999999999999999"
 	if rarely("diverged") {
 		m.Checked = checked{Lineage: "l-" + c.LeaderName(), Result: ancestryDiverged, Reason: "x"}
 	}
 	if rarely("handover") {
-		m.Handover = handover{Reason: "switchover", Since: ago("handover"), Stopped: flag("handover stopped"), Done: rarely("handed over")}
+		m.Handover = handover{Reason: "switchover", Grant: rapid.SampledFrom([]string{v.Term.Lease.ID, "grant-0"}).Draw(t, "grant"), Since: ago("handover"), Stopped: flag("handover stopped"), Done: rarely("handed over")}
 	}
 	if rarely("promoting") {
 		m.Promoting = ago("promoting since")

@@ -1,6 +1,7 @@
 package ha
 
 import (
+	"slices"
 	"time"
 
 	"github.com/regent-ha/regent/dcs"
@@ -15,13 +16,17 @@ func leading(v view) decision {
 		return d
 	}
 	docs := leaderDocuments(v, &d)
-	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off || keyLooksLost(v)
+	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off || keyLooksLost(v) || slices.ContainsFunc(docs, isFailsafe)
 	if urgent || renewalDue(v) {
 		d.Actions = append([]action{renew{docs}}, d.Actions...)
 		return d.within(v, v.Settings.Timing().RenewEvery(v.Term.Lease))
 	}
 	return d.at(v.Term.Plan.Renew)
 }
+
+// isFailsafe says whether w changes the failsafe map, without which a new member
+// can't take over, nor keep still for us.
+func isFailsafe(w dcs.Write) bool { return w.Key == dcs.FailsafeKey }
 
 // renewalDue says whether to renew in this cycle: a little early too, since the
 // last renewal was sent that much after its cycle began, and each would else take
@@ -67,6 +72,8 @@ func lead(v view) decision {
 		return leadStopped(v)
 	case stalled(v):
 		return leadStalled(v)
+	case refusing(v):
+		return leadRefusing(v)
 	case s.State == postgres.StateRunning && s.Role == postgres.RoleReplica:
 		return takeOffice(v)
 	case s.State == postgres.StateRunning:
@@ -143,7 +150,7 @@ func failOverAfterCrash(v view) (decision, bool) {
 		return decision{}, false
 	}
 	d := say(v, "lead/crashed/failover", "stopped PostgreSQL to fail over after a crash")
-	d.Memory.Handover = handover{Reason: "crash", Since: v.Now}
+	d.Memory.Handover = leaveOffice(v, "crash")
 	return d.within(v, 0), true
 }
 
@@ -159,7 +166,7 @@ func leadStarting(v view) decision {
 		}
 		if len(choice.fit) > 0 {
 			d := say(v, "lead/start-timeout", "stopped PostgreSQL because of startup timeout")
-			d.Memory.Handover = handover{Reason: "startup timeout", Since: v.Now}
+			d.Memory.Handover = leaveOffice(v, "startup timeout")
 			return d.within(v, 0)
 		}
 		return say(v, "lead/start-timeout/alone", "primary start has timed out, but continuing to wait because failover is not possible").within(v, slowPoll)
@@ -182,10 +189,28 @@ func leadStalled(v view) decision {
 	}
 	if len(choice.fit) > 0 {
 		d := say(v, "lead/stalled/failover", "PostgreSQL has not answered a new connection for primary_stall_timeout: stopping it to fail over")
-		d.Memory.Handover = handover{Reason: "stall", Since: v.Now}
+		d.Memory.Handover = leaveOffice(v, "stall")
 		return d.within(v, 0)
 	}
 	return stop(v, "lead/stalled", postgres.StopImmediate, "PostgreSQL has not answered a new connection for primary_stall_timeout: starting it again")
+}
+
+// leadRefusing is for a leader whose server turns every new session away, because of
+// a full disk or a file that is gone. It gives way to a member that can lead. Alone it
+// goes on: sessions that stand may still work, and a start may not.
+func leadRefusing(v view) decision {
+	choice := successors(v, "")
+	if choice.wait || len(choice.fit) == 0 {
+		d := say(v, "lead/refusing", "PostgreSQL lets no new session in, and nobody is known to be able to take over: %s", v.Server.Refuses)
+		d.Verdicts = choice.verdicts
+		if choice.wait {
+			return d.with(choice.asks()...).at(choice.until)
+		}
+		return d.within(v, time.Second)
+	}
+	d := say(v, "lead/refusing/failover", "PostgreSQL has let no new session in for primary_stall_timeout: stopping it to fail over: %s", v.Server.Refuses)
+	d.Memory.Handover = leaveOffice(v, "refusal")
+	return d.within(v, 0)
 }
 
 // takeOffice promotes a standby that has won the key. The candidate test is
@@ -263,7 +288,7 @@ func inOffice(v view) decision {
 		d = d.with(clearFailover(v))
 	}
 	if !c.Initialize.Present {
-		d = d.with(put{dcs.Write{Key: dcs.InitializeKey, Value: []byte(v.Server.SystemID), Prev: dcs.Absent}})
+		d = d.with(nameCluster(v))
 	}
 	if c.Config.Values == nil && len(v.Self.Config) > 0 {
 		d = d.with(put{dcs.Write{Key: dcs.ConfigKey, Value: v.Self.Config, Prev: c.Config.Version}})

@@ -100,6 +100,9 @@ type PledgeRequest struct {
 	ConnURL string            `json:"conn_url"`
 	APIURL  string            `json:"api_url"`
 	Slots   map[string]uint64 `json:"slots"`
+	// TTL is for how long the leader counts on the pledge, in seconds. 0: for the
+	// ttl of whom it asks, as Patroni's leaders do.
+	TTL int64 `json:"ttl,omitempty"`
 }
 
 // Fence stops the server when the agent can't. *fence.Guard is one.

@@ -26,6 +26,7 @@ type LeaseNote struct {
 // PledgeNote is a pledge that was given, for the agent after us.
 type PledgeNote struct {
 	To    string
+	For   time.Duration // as it was given
 	Until clock.Instant
 }
 
@@ -40,7 +41,8 @@ type Notes interface {
 	ForgetLease() error
 	WritePledge(n PledgeNote) error
 	// ReadPledge returns the pledge that was written down, with a new deadline
-	// of one ttl from now if it is of another boot. None is a zero note.
+	// from now, as long as it was or one ttl, if it is of another boot. None is a
+	// zero note.
 	ReadPledge(now clock.Instant, ttl time.Duration) (PledgeNote, error)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/postgres"
@@ -189,15 +190,17 @@ func (o *office) deadline() clock.Instant {
 	return max(t.Plan.Timer, o.agent.pledges.look().Plan.Timer)
 }
 
-// expire stops the server because nothing says any more that we may lead.
+// expire stops the server because nothing says any more that we may lead: by the
+// instant at which the guard would kill it, so that one that is frozen isn't missed.
 func (o *office) expire(ctx context.Context) {
 	t := o.get()
 	a := o.agent
 	a.log.Warn("the lease was not renewed in time: stopping PostgreSQL")
 	a.jobs.cancel()
 	o.endLeading()
-	left := max(t.Plan.Kill.Sub(a.clock.Now()), 0)
-	if err := a.cfg.PostgreSQL.Stop(ctx, postgres.Stop{Mode: postgres.StopFast, Escalate: left / 2}); err != nil {
+	kill := max(t.Plan.Kill, a.pledges.look().Plan.Kill)
+	left := max(kill.Sub(a.clock.Now()), time.Millisecond)
+	if err := a.cfg.PostgreSQL.Stop(ctx, postgres.Stop{Mode: postgres.StopFast, Escalate: left / 2, Within: left}); err != nil {
 		a.log.Error("PostgreSQL could not be stopped: its guard does it", "error", err)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
@@ -78,9 +79,14 @@ var ErrRunningAsLeader = errors.New("Running as a leader")
 // ErrFailsafeOff refuses a pledge: the cluster doesn't have failsafe_mode.
 var ErrFailsafeOff = errors.New("failsafe_mode is off")
 
-// Pledge gives our word to a leader that has lost the store: for one ttl we
-// neither acquire nor promote. It is written down before it is given. It returns
-// up to where we have that leader's WAL, in bytes.
+// longestPledge is far above any ttl: nobody keeps still for longer than that by a
+// number that was mistyped.
+const longestPledge = 24 * time.Hour
+
+// Pledge gives our word to a leader that has lost the store: for one ttl, and no
+// less than the leader's own ttl, which may be another one by now, we neither acquire
+// nor promote. It is written down before it is given. It returns up to where we have
+// that leader's WAL, in bytes.
 func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (uint64, error) {
 	report := a.Report()
 	if !report.Settings.Failsafe {
@@ -90,17 +96,23 @@ func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (uint64, error) {
 	if s.Role == postgres.RolePrimary {
 		return 0, ErrRunningAsLeader
 	}
+	lasts := max(report.Settings.TTL, time.Duration(r.TTL)*time.Second)
 	b := &a.pledged
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := a.clock.Now()
 	switch {
+	case r.TTL < 0 || r.TTL > int64(longestPledge/time.Second):
+		return 0, fmt.Errorf("a pledge for %d s is asked for: it must be between 0 and %d", r.TTL, int64(longestPledge/time.Second))
 	case now.Before(b.claims):
 		return 0, ErrRunningAsLeader
 	case b.given.binds(now) && b.given.To != r.Name:
 		return 0, fmt.Errorf("pledged to %s", b.given.To)
 	}
-	given := pledge{To: r.Name, Until: now.Add(report.Settings.TTL)}
+	given := pledge{To: r.Name, For: lasts, Until: now.Add(lasts)}
+	if b.given.binds(now) {
+		given.Until = max(given.Until, b.given.Until)
+	}
 	if err := a.cfg.Notes.WritePledge(PledgeNote(given)); err != nil {
 		return 0, fmt.Errorf("the pledge can't be written down: %w", err)
 	}
@@ -134,7 +146,8 @@ func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]str
 	sent := a.clock.Now()
 	r.state.Trying, r.state.Tried = true, sent
 	timing := a.settings.Timing()
-	request := PledgeRequest{Name: a.cfg.Name, ConnURL: a.cfg.ConnURL, APIURL: a.cfg.APIURL, Slots: report.Cluster.Status.Slots}
+	request := PledgeRequest{Name: a.cfg.Name, ConnURL: a.cfg.ConnURL, APIURL: a.cfg.APIURL, Slots: report.Cluster.Status.Slots,
+		TTL: int64((timing.TTL + time.Second - 1) / time.Second)}
 	r.group.Go(func() {
 		plan := timing.PlanFor(sent, timing.TTL)
 		err := r.round(ctx, a, request, members)

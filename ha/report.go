@@ -3,6 +3,7 @@ package ha
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +32,9 @@ type Report struct {
 	// PledgedUntil is until when this member keeps still for a leader that has
 	// lost the store. Zero: it has never been asked.
 	PledgedUntil clock.Instant
+	// OffHistory is how this standby's WAL left the cluster's history. Empty: it
+	// didn't, as far as it can tell by itself.
+	OffHistory string
 
 	Settings Settings
 	Decision Decision
@@ -42,6 +46,19 @@ type Report struct {
 
 // Pledged says whether this member keeps still for a leader without the store.
 func (r Report) Pledged(now clock.Instant) bool { return now.Before(r.PledgedUntil) }
+
+// Diverged says whether this member has compared its WAL with a leader's history
+// and isn't on it.
+func (r Report) Diverged() bool { return strings.HasPrefix(r.Member.Problem, "diverged") }
+
+// Unfit is what keeps this member from leading and no other can find out by itself;
+// empty: nothing.
+func (r Report) Unfit() string {
+	if r.Diverged() {
+		return r.Member.Problem
+	}
+	return r.OffHistory
+}
 
 // Leads says whether this member is the leader at now.
 func (r Report) Leads(now clock.Instant) bool { return now.Before(r.LeadsUntil) }
@@ -66,6 +83,7 @@ type reports struct {
 	report    Report
 	decisions []Decision
 	kept      []kept
+	view      view // of the last decision
 }
 
 func (r *reports) add(v view, d decision, a *Agent) {
@@ -73,6 +91,7 @@ func (r *reports) add(v view, d decision, a *Agent) {
 	report := Report{
 		Name: a.cfg.Name, Cluster: v.Store.Cluster, Known: v.Store.Received, Readable: v.Store.readable(), ReadAt: a.knownAt,
 		Server: v.Server, Member: memberEntry(v, d), Settings: v.Settings, Decision: entry, CycleAt: v.Now, NextAt: d.Next,
+		OffHistory: offHistoryAt(v, v.Server),
 	}
 	if v.Pledged.To != "" {
 		report.PledgedUntil = v.Pledged.Until
@@ -85,7 +104,7 @@ func (r *reports) add(v view, d decision, a *Agent) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.report = report
+	r.report, r.view = report, v
 	last := len(r.decisions) - 1
 	if last >= 0 && r.decisions[last].Rule == entry.Rule && r.decisions[last].Reason == entry.Reason {
 		entry.Repeated = r.decisions[last].Repeated + 1
@@ -145,7 +164,21 @@ func (a *Agent) Report() Report {
 func (a *Agent) Refresh(ctx context.Context) Report {
 	r := a.Report()
 	r.Server = a.cfg.PostgreSQL.Status(ctx)
+	a.reports.mu.Lock()
+	v := a.reports.view
+	a.reports.mu.Unlock()
+	r.OffHistory = offHistoryAt(v, r.Server)
 	return r
+}
+
+// offHistoryAt is why the WAL of a standby in this state isn't on the history of the
+// cluster as v has it; empty: it is, or nothing is known of its own history yet.
+func offHistoryAt(v view, s postgres.Status) string {
+	if s.Role != postgres.RoleReplica || s.Timeline != v.Server.Timeline || s.Timeline > 1 && len(v.History) == 0 {
+		return ""
+	}
+	v.Server = s
+	return offHistory(v)
 }
 
 // Decisions are the last different decisions, oldest first.

@@ -252,7 +252,8 @@ func (s *scene) server(w words) {
 	}
 	if p.State != postgres.StateStopped {
 		p.PID = scenePID
-		p.Answers = p.State != postgres.StateUnknown
+		p.Refuses = w.values["refuses"]
+		p.Answers = p.State != postgres.StateUnknown || p.Refuses != "" || w.has("answers")
 		p.AnsweredAt = w.ago("answered")
 	}
 	switch {
@@ -337,12 +338,19 @@ func (s *scene) memory(w words) {
 				Missing: postgres.LSN(w.number("missing", 0))}
 		case "dry":
 			m.Dry = w.ago("dry")
-		case "reason", "to", "missing", "looked", "since":
+		case "reason", "to", "missing", "looked", "since", "grant":
 		case "handover":
-			m.Handover = handover{Reason: value, To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
+			m.Handover = handover{Reason: value, Grant: "grant-1", To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
 			if since := w.ago("since"); !since.IsZero() {
 				m.Handover.Since = since
 			}
+			if grant, ok := w.values["grant"]; ok {
+				m.Handover.Grant = grant
+			}
+		case "not-taken":
+			m.NotTaken = s.v.Store.Cluster.Failover.Version
+		case "led":
+			m.Leader = value
 		case "vacant":
 			m.Vacant, m.Round = w.ago(key), w.ago(key)
 		case "following":

@@ -91,7 +91,13 @@ func notReady(v view) decision {
 }
 
 // stalled says whether the postmaster has answered nobody for too long.
-func stalled(v view) bool {
+func stalled(v view) bool { return unwellForLong(v) && !v.Server.Answers }
+
+// refusing says whether the server has turned everybody away for too long, for a
+// fault of its own.
+func refusing(v view) bool { return unwellForLong(v) && v.Server.Refuses != "" }
+
+func unwellForLong(v view) bool {
 	limit := v.Settings.PrimaryStallTimeout
 	return limit > 0 && !v.Memory.Unwell.Since.IsZero() && v.Now.Sub(v.Memory.Unwell.Since) >= limit
 }

@@ -141,6 +141,7 @@ const (
 // neither acquire nor promote.
 type pledge struct {
 	To    string
+	For   time.Duration
 	Until clock.Instant
 }
 
@@ -176,9 +177,11 @@ type memory struct {
 	LastSlots  clock.Instant
 	Touched    string        // digest of what was published, less the positions
 	Vacant     clock.Instant // since when nobody leads; zero: somebody does
+	Leader     string        // who led last, as far as we have seen
 	Round      clock.Instant // answers of peers count if they were asked for since then
 	Following  string        // the upstream that the server was told to follow
 	ClearedFor dcs.Version   // the failover request that was seen to
+	NotTaken   dcs.Version   // the failover request that we handed over for, and nobody took
 	Requested  requested     // the failover request that is there
 	Winning    winning
 	Handover   handover
@@ -217,11 +220,13 @@ type requested struct {
 // handover is a leader's way out of office.
 type handover struct {
 	Reason  string // empty: none
+	Grant   string // that it ends: under another one it is over
 	To      string // whom it is for; empty: anyone
 	Since   clock.Instant
-	Failed  string // why it can't be done
-	Stopped bool   // the server has been stopped for it
-	Done    bool   // the key was released
+	Request dcs.Version // the failover request that asked for it; empty: none did
+	Failed  string      // why it can't be done
+	Stopped bool        // the server has been stopped for it
+	Done    bool        // the key was released
 }
 
 // checked is the result of comparing our WAL with a leader's history.

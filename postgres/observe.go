@@ -64,7 +64,7 @@ func (s *Server) statusOfHungDisk(st *Status) {
 
 func (s *Server) statusRunning(ctx context.Context, st *Status, l look) {
 	st.PID = l.pm.pid
-	probed := s.startProbe(l.pm, false)
+	probed := s.startProbe(l.pm, false, l.full != "")
 	var a answer
 	err := s.query(ctx, l.pm, func(conn *pgx.Conn) (err error) {
 		if a, err = ask(ctx, conn); err != nil {
@@ -80,10 +80,10 @@ func (s *Server) statusRunning(ctx context.Context, st *Status, l look) {
 		st.State = stateOf(err, l.lock.of(l.pm))
 		st.Problem = "no query went through: " + oneLine(err)
 		if turnedAway(err) {
-			s.answered(l.pm)
+			s.answered(l.pm, ownFault(err))
 		} else {
 			select {
-			case <-s.startProbe(l.pm, true):
+			case <-s.startProbe(l.pm, true, false):
 			case <-ctx.Done():
 			}
 		}
@@ -100,7 +100,7 @@ func (s *Server) fillAnswers(st *Status, pm *postmaster) {
 	s.answersMu.Lock()
 	defer s.answersMu.Unlock()
 	if s.answers.of == pm {
-		st.Answers, st.AnsweredAt = s.answers.last, s.answers.at
+		st.Answers, st.AnsweredAt, st.Refuses = s.answers.last, s.answers.at, s.answers.refuses
 	}
 }
 
@@ -110,6 +110,23 @@ func turnedAway(err error) bool {
 	var connecting *pgconn.ConnectError
 	var pgErr *pgconn.PgError
 	return errors.As(err, &connecting) && errors.As(err, &pgErr)
+}
+
+// ownFault is the message of a server that turned a session away because it can't
+// work itself, by the classes of PostgreSQL's error codes: not because of who asked,
+// or how many there are.
+func ownFault(err error) string {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return ""
+	}
+	switch class := pgErr.Code[:min(2, len(pgErr.Code))]; {
+	case pgErr.Code == "53300", pgErr.Code == "53400": // too_many_connections, configuration_limit_exceeded
+		return ""
+	case class == "53", class == "58", class == "XX": // insufficient resources, system error, internal error
+		return pgErr.Message
+	}
+	return ""
 }
 
 // stateOf is the state of a server that runs and answered a query with err.

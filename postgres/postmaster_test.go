@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sys/unix"
 )
 
@@ -298,6 +299,57 @@ func TestHungPostmaster(t *testing.T) {
 	t.Logf("hung server stopped in %v", time.Since(begin))
 	if left, err := f.serverProcesses(); err != nil || len(left) > 0 {
 		t.Errorf("processes left: %v %v", left, err)
+	}
+}
+
+// What must be gone within a time is, whatever hangs: the postmaster, or what is
+// run before its stop.
+func TestStopWithin(t *testing.T) {
+	f := newPrimary(t, func(_ *Options, s *Settings) { s.BeforeStop = "sleep 600" })
+	ctx := testContext(t)
+	must(t, syscall.Kill(f.Status(ctx).PID, syscall.SIGSTOP))
+	begin := time.Now()
+	must(t, f.Stop(ctx, Stop{Mode: StopFast, Escalate: time.Hour, Within: 2 * time.Second}))
+	if d := time.Since(begin); d > 30*time.Second {
+		t.Errorf("it took %v", d)
+	}
+	if left, err := f.serverProcesses(); err != nil || len(left) > 0 {
+		t.Errorf("processes left: %v %v", left, err)
+	}
+}
+
+// A server that can't let anybody in says why, and is told from one that doesn't let
+// this agent in.
+func TestRefusesSessions(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	file := f.dataPath("global/pg_filenode.map") // of the shared catalogs: each session reads it
+	must(t, os.Rename(file, file+".away"))
+	f.closeSession(ctx)
+	st := f.await("noticed that nobody is let in", func(st Status) bool { return st.Refuses != "" })
+	if st.State != StateUnknown || !st.Answers || st.PID == 0 || !strings.Contains(st.Refuses, "pg_filenode.map") {
+		t.Errorf("without a file: %+v", st)
+	}
+	must(t, os.Rename(file+".away", file))
+	f.await("let in again", func(st Status) bool { return st.State == StateRunning && st.Refuses == "" && st.Answers })
+
+	// The session that stands works on; a full disk is reason enough to try another.
+	must(t, os.Rename(file, file+".away"))
+	pm, err := f.running()
+	must(t, err)
+	<-f.startProbe(pm, true, true)
+	if st := f.Status(ctx); st.State != StateRunning || !strings.Contains(st.Refuses, "pg_filenode.map") {
+		t.Errorf("with a session that stands: %+v", st)
+	}
+	must(t, os.Rename(file+".away", file))
+	f.await("let in again", func(st Status) bool { return st.Refuses == "" })
+}
+
+func TestOwnFault(t *testing.T) {
+	for code, own := range map[string]bool{"53100": true, "53200": true, "58P01": true, "XX000": true, "53300": false, "28P01": false, "57P03": false, "3D000": false, "": false} {
+		if got := ownFault(&pgconn.PgError{Code: code, Message: "x"}) != ""; got != own {
+			t.Errorf("%q: %t", code, got)
+		}
 	}
 }
 

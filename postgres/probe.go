@@ -57,15 +57,28 @@ type answers struct {
 	last    bool          // the last one that ended got an answer
 	at      clock.Instant // when one last did
 	asked   clock.Instant // when the last one was sent
+	refuses string        // why the last session was turned away, if for a fault of the server
 	running chan struct{} // closed when the probe under way ends; nil: none is
 }
 
-// answered notes that a new connection to pm, which runs, got an answer.
-func (s *Server) answered(pm *postmaster) {
+// answered notes that a new connection to pm, which runs, got an answer: refuses, if
+// it was turned away for a fault of the server.
+func (s *Server) answered(pm *postmaster, refuses string) {
 	s.answersMu.Lock()
 	defer s.answersMu.Unlock()
 	s.answers.about(pm)
-	s.answers.last, s.answers.at = true, s.clock.Now()
+	s.answers.last, s.answers.at, s.answers.refuses = true, s.clock.Now(), refuses
+}
+
+// trySession begins a session as clients do. It returns why the server, for a fault
+// of its own, doesn't let one in; empty: it does, or that can't be told.
+func (s *Server) trySession(ctx context.Context) string {
+	conn, err := s.connect(ctx, heartbeatParameters())
+	if err != nil {
+		return ownFault(err)
+	}
+	_ = conn.Close(ctx)
+	return ""
 }
 
 // about forgets what was told of another postmaster.
@@ -76,8 +89,9 @@ func (a *answers) about(pm *postmaster) {
 }
 
 // startProbe asks pm beside the caller unless that was done lately; now leaves
-// the interval out. The channel is closed when no probe is under way any more.
-func (s *Server) startProbe(pm *postmaster, now bool) <-chan struct{} {
+// the interval out. With deep it tries a whole session: a server whose disk is full
+// may let none in, and work on in those that stand. The channel is closed when no probe is under way any more.
+func (s *Server) startProbe(pm *postmaster, now, deep bool) <-chan struct{} {
 	s.answersMu.Lock()
 	defer s.answersMu.Unlock()
 	a := &s.answers
@@ -91,16 +105,24 @@ func (s *Server) startProbe(pm *postmaster, now bool) <-chan struct{} {
 		return done
 	}
 	a.asked, a.running = s.clock.Now(), done
+	deep = deep || a.refuses != ""
 	s.watchers.Go(func() {
 		ctx, cancel := context.WithTimeout(s.life, probeTimeout)
 		defer cancel()
 		err := s.probe(ctx)
+		refuses := ""
+		if err == nil && deep {
+			refuses = s.trySession(ctx)
+		}
 		s.answersMu.Lock()
 		defer s.answersMu.Unlock()
 		if a.of == pm {
 			a.last = err == nil
 			if a.last {
 				a.at = s.clock.Now()
+			}
+			if deep {
+				a.refuses = refuses
 			}
 		}
 		a.running = nil

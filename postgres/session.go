@@ -47,7 +47,7 @@ func (s *Server) query(ctx context.Context, pm *postmaster, f func(*pgx.Conn) er
 			return err
 		}
 		s.session.conn, s.session.of = conn, pm
-		s.answered(pm)
+		s.answered(pm, "")
 	}
 	err := f(s.session.conn)
 	if s.session.conn.IsClosed() {

@@ -150,6 +150,9 @@ type Stop struct {
 	// Escalate bounds the wait before the next step; zero: none in smart mode,
 	// CtlTimeout in fast mode, 6 s in immediate mode.
 	Escalate time.Duration
+	// Within is after how long no process of the server is left, whatever it takes:
+	// SIGKILL of the whole tree. Of it a quarter is for BeforeStop. Zero: no limit.
+	Within time.Duration
 	// Checkpoint does one before, so that the one of the shutdown is short.
 	Checkpoint bool
 	// OnShutdown is called once when the control file says that the server has

@@ -53,6 +53,7 @@ type Status struct {
 
 	PID           int           // of the postmaster; 0: none
 	Answers       bool          // some new connection got a protocol message within the time for it
+	Refuses       string        // why it turned the last new session away, if for a fault of its own (a full disk, a file that is gone); empty: it didn't
 	AnsweredAt    clock.Instant // when one last did, since this postmaster was started or adopted
 	StartedAt     time.Time     // pg_postmaster_start_time
 	ServerVersion int           // as server_version_num; 0: unknown

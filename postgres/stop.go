@@ -23,6 +23,7 @@ func (s *Server) stop(ctx context.Context, how Stop) error {
 	if pm == nil {
 		return s.endLeftovers(ctx)
 	}
+	began := time.Now()
 	settings := s.Settings()
 	if how.Checkpoint && how.Mode != StopImmediate {
 		if err := s.Checkpoint(ctx); err != nil {
@@ -30,7 +31,7 @@ func (s *Server) stop(ctx context.Context, how Stop) error {
 		}
 	}
 	if settings.BeforeStop != "" {
-		if err := s.beforeStop(ctx, settings.BeforeStop); err != nil {
+		if err := s.beforeStop(ctx, settings.BeforeStop, how.Within/4); err != nil {
 			s.log.Warn("before_stop failed, the stop goes on", "error", oneLine(err))
 		}
 	}
@@ -50,7 +51,7 @@ func (s *Server) stop(ctx context.Context, how Stop) error {
 	default:
 		how.Escalate = settings.ctlTimeout()
 	}
-	st := &stopping{s: s, pm: pm, how: how}
+	st := &stopping{s: s, pm: pm, how: how, began: began}
 	defer st.calls.Wait()
 	if err := st.run(ctx); err != nil {
 		return err
@@ -59,10 +60,16 @@ func (s *Server) stop(ctx context.Context, how Stop) error {
 	return s.endLeftovers(ctx)
 }
 
-func (s *Server) beforeStop(ctx context.Context, configured string) error {
+// beforeStop runs what is configured, for no longer than limit; 0: as long as it takes.
+func (s *Server) beforeStop(ctx context.Context, configured string, limit time.Duration) error {
 	j, err := command(configured)
 	if err != nil {
 		return err
+	}
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
 	}
 	return j.run(ctx)
 }

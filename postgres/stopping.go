@@ -27,6 +27,7 @@ type stopping struct {
 	s     *Server
 	pm    *postmaster
 	how   Stop
+	began time.Time
 	calls sync.WaitGroup // of OnShutdown
 
 	done   bool // the control file says that it has shut down
@@ -52,8 +53,16 @@ func (st *stopping) run(ctx context.Context) error {
 	if st.how.Escalate == 0 {
 		escalate.Stop()
 	}
+	limit := time.NewTimer(st.how.Within - time.Since(st.began))
+	defer limit.Stop()
+	if st.how.Within == 0 {
+		limit.Stop()
+	}
 	for {
 		select {
+		case <-limit.C:
+			st.s.log.Warn("the server must not run any more: its processes are killed", "pid", st.pm.pid, "waited", st.how.Within)
+			return st.s.killTree(ctx, st.pm)
 		case <-st.pm.gone:
 			st.lookForShutdown(ctx)
 			return nil

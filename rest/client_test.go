@@ -38,6 +38,8 @@ func TestAskOurs(t *testing.T) {
 			ha.PeerStatus{Running: true, InRecovery: true, Timeline: 4, Location: 2000, Priority: 7}},
 		"diverged": {healthy(func(r *ha.Report) { r.Member.Problem = "diverged: at 0/5000148" }),
 			ha.PeerStatus{Running: true, InRecovery: true, Timeline: 4, Location: 2000, Priority: 1, Unfit: "diverged: at 0/5000148"}},
+		"promoted by hand": {healthy(func(r *ha.Report) { r.OffHistory = "my timeline is 5, the cluster's is 3" }),
+			ha.PeerStatus{Running: true, InRecovery: true, Timeline: 4, Location: 2000, Priority: 1, Unfit: "my timeline is 5, the cluster's is 3"}},
 	} {
 		n.agent.set(func(r *ha.Report) { *r = row.report })
 		got, err := c.Ask(within(t, 2*time.Second), dcs.Member{Name: "a", APIURL: n.url + "/patroni"})
@@ -173,7 +175,7 @@ func TestProxiesOfTheEnvironmentAreIgnored(t *testing.T) {
 func TestPledge(t *testing.T) {
 	n := newNode(t, func(o *Options) { o.Auth = Auth{"admin", "secret"} })
 	n.agent.report = healthy()
-	request := ha.PledgeRequest{Name: "b", ConnURL: "postgres://b:5432/postgres", APIURL: "http://b:8008/patroni", Slots: map[string]uint64{"a": 5}}
+	request := ha.PledgeRequest{Name: "b", ConnURL: "postgres://b:5432/postgres", APIURL: "http://b:8008/patroni", Slots: map[string]uint64{"a": 5}, TTL: 30}
 	trusted := newClient(t, ClientOptions{Auth: Auth{"admin", "secret"}})
 	lsn, err := trusted.Pledge(within(t, 5*time.Second), n.url+"/patroni", request)
 	if err != nil || lsn != 2000 {

@@ -56,7 +56,7 @@ func factsAt(r ha.Report, now clock.Instant) facts {
 		role: roleOf(r, now), state: stateOf(r, now), replication: r.Server.ReplicationState(),
 		leads: r.Leads(now), paused: settings.Pause, standbyCluster: settings.Standby(), failsafe: r.Failsafe || r.Pledged(now),
 		view:     r.Known && r.Readable && now.Before(r.ReadAt.Add(settings.TTL)),
-		diverged: unfit(r) != "",
+		diverged: r.Diverged(),
 		received: uint64(r.Server.Received), replayed: uint64(r.Server.Replayed),
 		tags: r.Member.Tags, lag: settings.MaximumLagOnFailover,
 	}
@@ -119,14 +119,6 @@ func stale(r ha.Report, now clock.Instant) bool {
 // nextLook is when the agent was to look again at the latest.
 func nextLook(r ha.Report) clock.Instant {
 	return clock.Earliest(r.NextAt, r.CycleAt.Add(settingsOf(r).LoopWait))
-}
-
-// unfit is why this member won't lead, by its own judgement; empty: it may.
-func unfit(r ha.Report) string {
-	if strings.HasPrefix(r.Member.Problem, "diverged") {
-		return r.Member.Problem
-	}
-	return ""
 }
 
 // check is the status of the health check at path, given the facts. The first

@@ -137,7 +137,7 @@ func (s *Server) identity() *jsontext.Object {
 func (s *Server) own(r ha.Report) *jsontext.Object {
 	o := &jsontext.Object{}
 	o.Set("version", s.o.Release)
-	setText(o, "unfit", unfit(r))
+	setText(o, "unfit", r.Unfit())
 	return o
 }
 

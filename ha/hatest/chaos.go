@@ -89,9 +89,15 @@ func (h Chaos) live(c *Cluster) {
 // is acknowledged from then on.
 func (c *Cluster) healed() {
 	limit := 5*c.opts.settings.TTL + 3*time.Minute
+	asked := map[string]bool{}
 	if !c.Await(limit, func() bool {
 		for _, n := range c.nodes {
 			n.startAgent() // one that was told to end before may end only now
+			if n.agent != nil && !asked[n.name] && n.agent.Report().Decision.Rule == "initialize/foreign" {
+				// It made a cluster while another was made: nothing is touched until somebody says so.
+				asked[n.name] = true
+				c.Reinitialize(n.name)
+			}
 		}
 		return c.Healthy() == ""
 	}) {

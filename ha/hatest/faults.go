@@ -118,6 +118,10 @@ func (n *node) thawHost() {
 	if n.process != nil {
 		n.process.thaw()
 	}
+	if n.wanted {
+		n.wanted = false
+		n.startAgent()
+	}
 }
 
 func (n *node) killAgent() {
@@ -146,7 +150,9 @@ func (c *Cluster) HangPostgreSQL(name string) {
 func (c *Cluster) FillDisk(name string, full bool) {
 	c.world.logf("fault: %s disk full %t", name, full)
 	c.dataFault()
-	c.node(name).inner.FillDisk(full)
+	n := c.node(name)
+	n.full = full
+	n.inner.FillDisk(full)
 }
 
 // DelayReplay lets a replica lag behind what it has received.
@@ -163,6 +169,7 @@ func (c *Cluster) Heal() {
 	for _, n := range c.nodes {
 		c.CutStore(n.name, false, false)
 		n.flaky, n.slow, n.spared = false, 0, false
+		n.full = false
 		n.inner.FillDisk(false)
 		n.inner.DelayReplay(0)
 		for _, other := range c.nodes {

@@ -31,11 +31,10 @@ func (p *process) connect(ctx context.Context) (ha.Fence, error) {
 			if g == nil || g.dead {
 				g = n.startGuard()
 			}
-			g.deliver(func() {
-				g.step(fence.AgentJoined{PID: p.pid}, func(err error) {
-					w.in(w.delay(localDelay), "", func() { reply(&guarding{p, g}, err) })
-				})
+			answer := g.await(func(err error) {
+				w.in(w.delay(localDelay), "", func() { reply(&guarding{p, g}, err) })
 			})
+			g.deliver(func() { g.step(fence.AgentJoined{PID: p.pid}, answer) })
 		})
 	})
 }
@@ -45,15 +44,13 @@ func (p *process) connect(ctx context.Context) (ha.Fence, error) {
 func tell[T any](ctx context.Context, c *guarding, what string, do func(reply func(T, error))) (T, error) {
 	w, g := c.process.world, c.guard
 	return request(ctx, c.process, "guard "+what, func(reply func(T, error)) {
-		g.asked++
-		id := g.asked
-		answer := func(value T, err error) {
-			delete(g.waiting, id)
+		var value T
+		ended := g.await(func(err error) {
 			w.in(w.delay(localDelay), "", func() { reply(value, err) })
-		}
-		g.waiting[id] = func() {
-			var none T
-			answer(none, errGuardGone)
+		})
+		answer := func(v T, err error) {
+			value = v
+			ended(err)
 		}
 		w.in(w.delay(localDelay), c.process.node.name+" guard "+what, func() {
 			if g.dead {
@@ -66,6 +63,18 @@ func tell[T any](ctx context.Context, c *guarding, what string, do func(reply fu
 }
 
 var errGuardGone = errors.New("hatest: the connection to the guard has ended")
+
+// await is a request's way back, which the guard's end closes.
+func (g *guard) await(reply func(error)) func(error) {
+	g.asked++
+	id := g.asked
+	ended := func(err error) {
+		delete(g.waiting, id)
+		reply(err)
+	}
+	g.waiting[id] = func() { ended(errGuardGone) }
+	return ended
+}
 
 // hangUp fails every request that hasn't been answered.
 func (g *guard) hangUp() {

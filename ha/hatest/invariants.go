@@ -148,7 +148,7 @@ func (c *Cluster) calm(leader *node) bool {
 		return false // the store was wiped, or its agent will end a postmaster that hangs by force
 	}
 	for _, n := range c.nodes {
-		if l := n.inner.Look(); n != leader && (!l.Streaming || n.frozen) {
+		if l := n.inner.Look(); n != leader && (!l.Streaming || n.frozen || n.full) {
 			return false
 		}
 	}

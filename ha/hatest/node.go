@@ -33,6 +33,8 @@ type node struct {
 
 	down         bool
 	frozen       bool
+	wanted       bool // an agent, as soon as the host thaws
+	full         bool // its disk is
 	thawedAt     clock.Instant
 	toStoreCut   bool
 	fromStoreCut bool
@@ -68,6 +70,10 @@ func (n *node) slowness() time.Duration {
 // startAgent starts one, unless one runs.
 func (n *node) startAgent() {
 	if n.process != nil || n.down {
+		return
+	}
+	if n.frozen {
+		n.wanted = true
 		return
 	}
 	c := n.cluster

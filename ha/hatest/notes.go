@@ -71,7 +71,7 @@ func (d desk) ReadPledge(now clock.Instant, ttl time.Duration) (ha.PledgeNote, e
 	n := d.process.node
 	p := n.notes.pledgeNote
 	if p.To != "" && n.notes.pledgeBoot != n.boots {
-		p.Until = now.Add(ttl)
+		p.Until = now.Add(max(ttl, p.For))
 	}
 	return p, nil
 }

@@ -32,7 +32,7 @@ func (p peers) Pledge(ctx context.Context, apiURL string, r ha.PledgeRequest) (u
 		n := p.process.node.cluster.byURL(apiURL)
 		lsn, err := a.Pledge(ctx, r)
 		if err == nil {
-			n.pledged[r.Name] = n.clock.when(n.clock.Now().Add(a.Report().Settings.TTL))
+			n.pledged[r.Name] = max(n.pledged[r.Name], n.clock.when(n.clock.Now().Add(max(a.Report().Settings.TTL, time.Duration(r.TTL)*time.Second))))
 		}
 		return lsn, err
 	})
@@ -45,7 +45,7 @@ func peerStatus(r ha.Report) ha.PeerStatus {
 		Running:    s.State == postgres.StateRunning,
 		InRecovery: s.Role == postgres.RoleReplica,
 		Timeline:   uint32(s.Timeline), Location: uint64(s.Location),
-		NoFailover: r.Member.Tags.NoFailover(), Priority: r.Member.Tags.FailoverPriority(),
+		NoFailover: r.Member.Tags.NoFailover(), Priority: r.Member.Tags.FailoverPriority(), Unfit: r.Unfit(),
 	}
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -63,12 +64,21 @@ func owner() (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// disks is the directory of that lab.
+// disks is the directory of that lab, without what a test before has left on them.
 func disks(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv(disksVar)
 	if dir == "" {
 		t.Fatal("a disk that can be filled must be mounted, which takes root: run the tests as root, who becomes another user for them")
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil && !errors.Is(err, syscall.EBUSY) {
+			t.Fatal(err) // of a disk itself, only what is on it can be removed
+		}
 	}
 	return dir
 }

@@ -109,6 +109,27 @@ func TestFailsafeAcceptorRestarts(t *testing.T) {
 	s.judge(false)
 }
 
+// A leader by pledges whose guard is frozen and whose postmaster hangs, when a pledge
+// is missing: its agent ends the server, sessions that stand included, before any
+// other is elected.
+func TestFailsafeGuardFrozenServerHangs(t *testing.T) {
+	t.Parallel()
+	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
+	s.write()
+	leader.CutStore()
+	s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
+	s.must(leader.FreezeGuard())
+	s.must(leader.FreezePostgres())
+	missing := s.others(leader)[0]
+	missing.KillHost()
+	s.stopped(leader)
+	s.otherLeads(leader)
+	s.must(leader.ThawGuard())
+	leader.Rejoin()
+	s.must(missing.StartHost())
+	s.judge(true)
+}
+
 func (s *scene) takesNoWrites(n *lab.Node) {
 	s.t.Helper()
 	s.until(n.Name+" to stop taking writes", func(ctx context.Context) error {

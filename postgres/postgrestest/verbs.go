@@ -127,12 +127,16 @@ func (s *Server) Stop(ctx context.Context, how postgres.Stop) error {
 	if patience == 0 {
 		patience = time.Minute
 	}
-	harder := s.clock.Now().Add(patience)
+	harder, last := s.clock.Now().Add(patience), s.clock.Now().Add(how.Within)
 	for {
 		s.net.lock()
 		gone := s.pm == nil
 		s.net.mu.Unlock()
 		if gone {
+			return nil
+		}
+		if how.Within > 0 && !s.clock.Now().Before(last) {
+			s.Kill()
 			return nil
 		}
 		if !s.clock.Now().Before(harder) {
