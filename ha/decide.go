@@ -85,7 +85,7 @@ func remember(v view) memory {
 	case m.Dry.IsZero():
 		m.Dry = v.Now
 	}
-	if v.Term.held() && m.Handover.Reason != "" && m.Handover.Grant != v.Term.Lease.ID {
+	if v.Term.held() && m.Handover.Reason != "" && m.Handover.Term != v.Term.First {
 		m.NotTaken = m.Handover.Request
 		m.Handover = handover{} // nobody took over, and we lead again
 	}

@@ -185,7 +185,7 @@ const refusalStop = 5 * time.Second
 
 // leaveOffice begins a leader's way out of office.
 func leaveOffice(v view, why string) handover {
-	return handover{Reason: why, Grant: v.Term.Lease.ID, Since: v.Now}
+	return handover{Reason: why, Term: v.Term.First, Since: v.Now}
 }
 
 // handOver takes a leader out of office: its server is stopped, then its lease

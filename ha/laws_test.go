@@ -153,7 +153,7 @@ func broken(v view, act action) string {
 			return "a good data directory isn't overwritten"
 		case act.Kind == jobReinitialize && !v.Request.Reinitialize && !v.Self.RemoveOnDivergence && !v.Self.RemoveOnRewindFail:
 			return "nothing is cloned anew unless it was asked for or configured"
-		case act.Kind == jobHandOver && v.Memory.Handover.Grant != v.Term.Lease.ID:
+		case act.Kind == jobHandOver && v.Memory.Handover.Term != v.Term.First:
 			return "a handover ends with the term that it was begun in"
 		case act.Kind == jobRewind && v.Server.PID != 0:
 			return "no rewind under a running server"
@@ -285,7 +285,7 @@ func drawView(t *rapid.T) view {
 		m.Checked = checked{Lineage: "l-" + c.LeaderName(), Result: ancestryDiverged, Reason: "x"}
 	}
 	if rarely("handover") {
-		m.Handover = handover{Reason: "switchover", Grant: rapid.SampledFrom([]string{v.Term.Lease.ID, "grant-0"}).Draw(t, "grant"), Since: ago("handover"), Stopped: flag("handover stopped"), Done: rarely("handed over")}
+		m.Handover = handover{Reason: "switchover", Term: rapid.SampledFrom([]string{v.Term.First, "grant-0"}).Draw(t, "handover of"), Since: ago("handover"), Stopped: flag("handover stopped"), Done: rarely("handed over")}
 	}
 	if rarely("promoting") {
 		m.Promoting = ago("promoting since")

@@ -33,7 +33,7 @@ func (a *Agent) acquire(ctx context.Context, v view) error {
 	a.shrunk = false
 	writable := v.Server.Role == postgres.RolePrimary && v.Pledges.bind(a.clock.Now())
 	return a.confirm(ctx, "", a.settings.Timing().Plan(lease), func(t *term) {
-		*t = term{Lease: lease}
+		*t = term{Lease: lease, First: lease.ID}
 		if writable {
 			t.Writable = lease.ID // it never stopped being the only primary
 		}

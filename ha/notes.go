@@ -76,7 +76,7 @@ func (a *Agent) resume(ctx context.Context) {
 	}
 	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
 	defer cancel()
-	t := term{Lease: dcs.Lease{ID: note.Grant, Since: note.Since, For: note.For}, Resumed: true, Unknown: true}
+	t := term{Lease: dcs.Lease{ID: note.Grant, Since: note.Since, For: note.For}, First: note.Grant, Resumed: true, Unknown: true}
 	if note.Writable {
 		t.Writable = note.Grant
 	}

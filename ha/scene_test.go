@@ -1,6 +1,7 @@
 package ha
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -203,6 +204,7 @@ func (s *scene) failsafe(w words) {
 func (s *scene) term(w words) {
 	t := &s.v.Term
 	t.Lease = dcs.Lease{ID: "grant-1", Since: s.v.Now.Add(-time.Second), For: s.v.Settings.TTL}
+	t.First = cmp.Or(w.values["first"], t.Lease.ID)
 	if since := w.ago("renewed"); !since.IsZero() {
 		t.Lease.Since = since
 	}
@@ -338,14 +340,14 @@ func (s *scene) memory(w words) {
 				Missing: postgres.LSN(w.number("missing", 0))}
 		case "dry":
 			m.Dry = w.ago("dry")
-		case "reason", "to", "missing", "looked", "since", "grant":
+		case "reason", "to", "missing", "looked", "since", "of":
 		case "handover":
-			m.Handover = handover{Reason: value, Grant: "grant-1", To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
+			m.Handover = handover{Reason: value, Term: "grant-1", To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
 			if since := w.ago("since"); !since.IsZero() {
 				m.Handover.Since = since
 			}
-			if grant, ok := w.values["grant"]; ok {
-				m.Handover.Grant = grant
+			if first, ok := w.values["of"]; ok {
+				m.Handover.Term = first
 			}
 		case "not-taken":
 			m.NotTaken = s.v.Store.Cluster.Failover.Version

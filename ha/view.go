@@ -63,6 +63,7 @@ func (s store) readable() bool { return s.Received && s.Err == "" }
 // confirmed of it.
 type term struct {
 	Lease   dcs.Lease // zero: we don't lead
+	First   string    // the grant that it began under; another ttl may have moved the key to a new one
 	Plan    dcs.Plan
 	Armed   uint64 // the arm that the guard acknowledged for this plan; 0: none
 	Unknown bool   // the outcome of the last renewal is not known
@@ -220,7 +221,7 @@ type requested struct {
 // handover is a leader's way out of office.
 type handover struct {
 	Reason  string // empty: none
-	Grant   string // that it ends: under another one it is over
+	Term    string // that it ends, by its first grant: in another one it is over
 	To      string // whom it is for; empty: anyone
 	Since   clock.Instant
 	Request dcs.Version // the failover request that asked for it; empty: none did
