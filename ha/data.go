@@ -111,7 +111,7 @@ func mayBootstrap(v view) decision {
 		return d
 	}
 	d := say(v, "bootstrap/claim", "trying to bootstrap a new cluster")
-	d.Memory.Bootstrap = true
+	d.Memory.Bootstrap, d.Memory.Begun = true, false
 	return d.with(put{dcs.Write{Key: dcs.InitializeKey, Value: []byte{}, Prev: dcs.Absent}}).within(v, 0)
 }
 

@@ -92,8 +92,9 @@ func succeeds(v view, m dcs.Member, p peer) Verdict {
 	no := func(format string, args ...any) Verdict {
 		return Verdict{Member: m.Name, Reason: fmt.Sprintf(format, args...)}
 	}
-	// Of a server that has crashed no more than its last checkpoint is known.
-	tl := cmp.Or(uint32(v.Server.Timeline), v.Memory.History) // it may not say any more
+	// Ours may not say any more on which timeline it is, and of one that has crashed
+	// no more than its last checkpoint is known.
+	tl := cmp.Or(uint32(v.Server.Timeline), v.Memory.History)
 	lag := int64(max(uint64(v.Server.Location), v.Store.Cluster.Status.Optime)) - int64(a.Location)
 	switch {
 	case p.Err != "":
