@@ -222,7 +222,10 @@ func (a *Agent) begin(ctx context.Context) error {
 	if err := a.pledged.load(); err != nil {
 		a.log.Warn("the pledge file can't be read: nobody is elected here for one ttl", "error", err)
 	}
-	if err := a.fencing.begin(ctx, a); err != nil {
+	guarded := a.unguarded(ctx)
+	err := a.fencing.begin(ctx, a)
+	guarded()
+	if err != nil {
 		return err
 	}
 	if !a.fencing.off() {

@@ -44,8 +44,8 @@ func (a *Agent) acquire(ctx context.Context, v view) error {
 // grant before ("": there was none): it is written down, then the guard is armed
 // with it. Without the guard's word the term keeps the plan it had.
 func (a *Agent) confirm(ctx context.Context, before string, plan dcs.Plan, edit func(*term)) error {
-	a.office.turn.Lock()
-	defer a.office.turn.Unlock()
+	_ = a.office.turn.Take(context.Background())
+	defer a.office.turn.Give()
 	t := a.office.get()
 	if t.Lease.ID != before {
 		return errEnded

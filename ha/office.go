@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/internal/turn"
 	"github.com/regent-ha/regent/postgres"
 )
 
@@ -17,7 +18,7 @@ type office struct {
 	// turn is held from reading the term until what was made of it is written
 	// down and acknowledged: the loop renews, and jobs ask for permits beside it.
 	// It is taken before mu.
-	turn  sync.Mutex
+	turn  turn.Lock
 	mu    sync.Mutex
 	term  term
 	moved chan struct{} // gets a hint when the term or the pledges changed
@@ -26,7 +27,7 @@ type office struct {
 }
 
 func (o *office) init(a *Agent) {
-	o.agent = a
+	o.agent, o.turn = a, turn.New()
 	o.moved = make(chan struct{}, 1)
 }
 
@@ -108,8 +109,8 @@ func (o *office) endLeading() {
 // permit allows one effect that makes the server writable, under the arm that
 // the guard acknowledged last, and writes down that it may be.
 func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
-	o.turn.Lock()
-	defer o.turn.Unlock()
+	_ = o.turn.Take(context.Background())
+	defer o.turn.Give()
 	t := o.get()
 	a := o.agent
 	notAfter = clock.Earliest(notAfter, t.Plan.Timer)

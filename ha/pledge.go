@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,19 +182,16 @@ func (r *pledgeRounds) count(ctx context.Context, a *Agent, plan dcs.Plan) error
 func (r *pledgeRounds) round(ctx context.Context, a *Agent, request PledgeRequest, members map[string]string) error {
 	ctx, cancel := clock.WithTimeout(ctx, a.clock, peerSilence)
 	defer cancel()
-	answers := make(chan error, len(members))
-	for name, url := range members {
-		r.group.Go(func() {
-			_, err := a.cfg.Peers.Pledge(ctx, url, request)
-			if err != nil {
-				err = fmt.Errorf("%s does not pledge: %w", name, err)
+	names := slices.Sorted(maps.Keys(members))
+	failed := make([]error, len(names)) // in the order of the names, whoever is first to fail
+	var asked sync.WaitGroup
+	for i, name := range names {
+		asked.Go(func() {
+			if _, err := a.cfg.Peers.Pledge(ctx, members[name], request); err != nil {
+				failed[i] = fmt.Errorf("%s does not pledge: %w", name, err)
 			}
-			answers <- err
 		})
 	}
-	var failed error
-	for range members {
-		failed = errors.Join(failed, <-answers)
-	}
-	return failed
+	asked.Wait()
+	return errors.Join(failed...)
 }

@@ -50,3 +50,17 @@ func TestTTLLoweredUnderPledges(t *testing.T) {
 		await(t, c, time.Minute, "led by another", func() bool { return c.Leader() != "" && c.Leader() != leader })
 	})
 }
+
+// TestAgentRestartedWithFrozenGuard: an agent that starts, and can't reach the guard
+// of the one before, stops the primary when that guard should.
+func TestAgentRestartedWithFrozenGuard(t *testing.T) {
+	start(t, Options{Seed: 17}, func(t *testing.T, c *Cluster) {
+		leader := c.Leader()
+		c.KillAgent(leader)
+		c.FreezeGuard(leader)
+		c.StartAgent(leader)
+		await(t, c, 3*time.Minute, "led by another", func() bool { return c.Leader() != "" && c.Leader() != leader })
+		c.ThawGuard(leader)
+		await(t, c, 3*time.Minute, "healthy", func() bool { return c.Healthy() == "" })
+	})
+}

@@ -42,6 +42,15 @@ var takeovers = []takeover{
 		fault: func(s *scene, n *lab.Node) { s.must(n.FreezeGuard()) },
 		mend:  func(s *scene, n *lab.Node) { s.must(n.ThawGuard()) },
 	},
+	{ // the agent that starts can't reach the guard of the one before, and does its work
+		name: "the agent is restarted, and the guard is frozen",
+		fault: func(s *scene, n *lab.Node) {
+			n.KillAgent()
+			s.must(n.FreezeGuard())
+			s.must(n.StartAgent())
+		},
+		mend: func(s *scene, n *lab.Node) { s.must(n.ThawGuard()) },
+	},
 	{ // PostgreSQL ends with its guard
 		name: "guard and agent are killed",
 		fault: func(s *scene, n *lab.Node) {

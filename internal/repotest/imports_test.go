@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"dcs/consul":    {"internal/turn", "clock", "dcs", "github.com/hashicorp/consul/api"},
 	"dcs/zookeeper": {"internal/turn", "clock", "dcs"},
 
-	"ha": {"clock", "dcs", "fence", "internal/value", "postgres"},
+	"ha": {"clock", "dcs", "fence", "internal/turn", "internal/value", "postgres"},
 
 	"rest": {"clock", "dcs", "ha", "internal/jsontext", "internal/value", "postgres",
 		"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp"},
