@@ -28,9 +28,11 @@ var mishaps = []mishap{
 		return func() { c.ThawAgent(n.name) }
 	}},
 	{"guard killed", func(c *Cluster, n, _ *node) func() {
-		if n.guard != nil && !n.guard.frozen {
-			c.KillGuard(n.name)
+		l := n.inner.Look()
+		if hangs := l.Process != 0 && !l.Running; n.guard == nil || n.guard.frozen || hangs && n.agentTroubled() {
+			return nil // of agent, guard and server one must work, or it takes a watchdog
 		}
+		c.KillGuard(n.name)
 		return nil
 	}},
 	{"guard frozen", func(c *Cluster, n, _ *node) func() {
@@ -57,7 +59,9 @@ var mishaps = []mishap{
 		return nil
 	}},
 	{"postgresql hangs", func(c *Cluster, n, _ *node) func() {
-		c.HangPostgreSQL(n.name)
+		if !n.guardTroubled() || !n.agentTroubled() {
+			c.HangPostgreSQL(n.name)
+		}
 		return nil
 	}},
 	{"disk full", func(c *Cluster, n, _ *node) func() {
@@ -172,6 +176,9 @@ func (c *Cluster) quiet() bool {
 
 // guardTroubled says whether the guard can't stand in for the agent now.
 func (n *node) guardTroubled() bool { return n.guard == nil || n.guard.dead || n.guard.frozen }
+
+// agentTroubled says whether the agent can't stand in for the guard now.
+func (n *node) agentTroubled() bool { return n.process == nil || n.process.frozen }
 
 func contains(names []string, name string) bool {
 	for _, n := range names {
