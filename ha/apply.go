@@ -42,9 +42,7 @@ func (a *Agent) do(ctx context.Context, v view, act action) error {
 	case disarm:
 		return a.fencing.disarm(ctx)
 	case touch:
-		err := a.client.Touch(ctx, act.Member)
-		a.stale = a.stale || err != nil
-		return err
+		return a.touch(ctx, act.Member)
 	case put:
 		return a.put(ctx, act.Write)
 	case startPrimary:
@@ -91,7 +89,19 @@ func (a *Agent) do(ctx context.Context, v view, act action) error {
 	panic(fmt.Sprintf("ha: an action that nothing carries out: %T", act))
 }
 
+// touch publishes our entry. A store that is silent must not keep a leader from
+// renewing its lease, or from asking for pledges.
+func (a *Agent) touch(ctx context.Context, m dcs.Member) error {
+	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
+	defer cancel()
+	err := a.client.Touch(ctx, m)
+	a.stale = a.stale || err != nil
+	return err
+}
+
 func (a *Agent) put(ctx context.Context, w dcs.Write) error {
+	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
+	defer cancel()
 	a.stale = true
 	if w.Value == nil {
 		return a.client.Delete(ctx, w.Key, w.Prev)
