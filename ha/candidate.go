@@ -195,7 +195,7 @@ func takes(v view, m dcs.Member) bool {
 // not be known here, and somebody must lead.
 func requestedOther(v view, fit []string) string {
 	f := v.Store.Cluster.Failover
-	if !v.Now.Before(v.Memory.Vacant.Add(handedOverWait)) {
+	if since := v.Memory.Vacant; !since.IsZero() && !v.Now.Before(since.Add(handedOverWait)) {
 		return ""
 	}
 	for _, name := range fit {

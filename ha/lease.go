@@ -44,8 +44,7 @@ func (a *Agent) acquire(ctx context.Context, v view) error {
 // grant before ("": there was none): it is written down, then the guard is armed
 // with it. Without the guard's word the term keeps the plan it had.
 func (a *Agent) confirm(ctx context.Context, before string, plan dcs.Plan, edit func(*term)) error {
-	_ = a.office.turn.Take(context.Background())
-	defer a.office.turn.Give()
+	defer a.office.takeTurn()()
 	t := a.office.get()
 	if t.Lease.ID != before {
 		return errEnded

@@ -59,6 +59,13 @@ func (o *office) change(grant string, edit func(*term)) error {
 	return nil
 }
 
+// takeTurn waits for the turn, however long: what was granted must be made to count.
+// It returns how to give it to the next.
+func (o *office) takeTurn() (give func()) {
+	_ = o.turn.Take(context.Background()) // which doesn't end
+	return o.turn.Give
+}
+
 // hint makes the lease timer look at its deadline again.
 func (o *office) hint() {
 	select {
@@ -109,8 +116,7 @@ func (o *office) endLeading() {
 // permit allows one effect that makes the server writable, under the arm that
 // the guard acknowledged last, and writes down that it may be.
 func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
-	_ = o.turn.Take(context.Background())
-	defer o.turn.Give()
+	defer o.takeTurn()()
 	t := o.get()
 	a := o.agent
 	notAfter = clock.Earliest(notAfter, t.Plan.Timer)
@@ -191,6 +197,12 @@ func (o *office) deadline() clock.Instant {
 	return max(t.Plan.Timer, o.agent.pledges.look().Plan.Timer)
 }
 
+// stopBy stops the server, ever harder, and leaves nothing of it by the instant kill.
+func (a *Agent) stopBy(ctx context.Context, kill clock.Instant) error {
+	left := max(kill.Sub(a.clock.Now()), time.Millisecond)
+	return a.cfg.PostgreSQL.Stop(ctx, postgres.Stop{Mode: postgres.StopFast, Escalate: left / 2, Within: left})
+}
+
 // expire stops the server because nothing says any more that we may lead: by the
 // instant at which the guard would kill it, so that one that is frozen isn't missed.
 func (o *office) expire(ctx context.Context) {
@@ -200,8 +212,7 @@ func (o *office) expire(ctx context.Context) {
 	a.jobs.cancel()
 	o.endLeading()
 	kill := max(t.Plan.Kill, a.pledges.look().Plan.Kill)
-	left := max(kill.Sub(a.clock.Now()), time.Millisecond)
-	if err := a.cfg.PostgreSQL.Stop(ctx, postgres.Stop{Mode: postgres.StopFast, Escalate: left / 2, Within: left}); err != nil {
+	if err := a.stopBy(ctx, kill); err != nil {
 		a.log.Error("PostgreSQL could not be stopped: its guard does it", "error", err)
 		return
 	}

@@ -95,10 +95,7 @@ func TestFailsafeStoreVisibleToOthers(t *testing.T) {
 // still bound. Nothing is acknowledged on both sides.
 func TestFailsafeAcceptorRestarts(t *testing.T) {
 	t.Parallel()
-	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
-	s.write()
-	leader.CutStore()
-	s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
+	s, leader := pledgedTo(t)
 	acceptor := s.others(leader)[0]
 	for range 3 {
 		acceptor.KillAgent()
@@ -114,10 +111,7 @@ func TestFailsafeAcceptorRestarts(t *testing.T) {
 // other is elected.
 func TestFailsafeGuardFrozenServerHangs(t *testing.T) {
 	t.Parallel()
-	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
-	s.write()
-	leader.CutStore()
-	s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
+	s, leader := pledgedTo(t)
 	s.must(leader.FreezeGuard())
 	s.must(leader.FreezePostgres())
 	missing := s.others(leader)[0]
@@ -128,6 +122,16 @@ func TestFailsafeGuardFrozenServerHangs(t *testing.T) {
 	leader.Rejoin()
 	s.must(missing.StartHost())
 	s.judge(true)
+}
+
+// pledgedTo is a cluster whose leader has lost the store and leads by pledges.
+func pledgedTo(t *testing.T) (*scene, *lab.Node) {
+	t.Helper()
+	s, leader := start(t, lab.Options{Dynamic: map[string]any{"failsafe_mode": true}})
+	s.write()
+	leader.CutStore()
+	s.awaitLog(leader, "continue to run as a leader because failsafe mode is enabled")
+	return s, leader
 }
 
 func (s *scene) takesNoWrites(n *lab.Node) {
