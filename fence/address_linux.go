@@ -3,6 +3,7 @@ package fence
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -63,7 +64,7 @@ func (a *address) listen() (*net.UnixListener, error) {
 		err = unix.Fchmodat(int(a.folder.Fd()), name, 0o600, 0)
 	}
 	if err == nil {
-		err = os.WriteFile(a.place.pid(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+		err = a.writePID()
 	}
 	if err != nil {
 		l.Close()
@@ -74,6 +75,10 @@ func (a *address) listen() (*net.UnixListener, error) {
 	}
 	a.listener, a.socket = l, socket
 	return l, nil
+}
+
+func (a *address) writePID() error {
+	return os.WriteFile(a.place.pid(), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
 }
 
 // inFolder is the file of that name in the locked folder, wherever that is now.
@@ -88,7 +93,13 @@ func (a *address) inFolder(name string) (identity, error) {
 func (a *address) keep() (*net.UnixListener, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at, err := identify(a.place.socket()); a.left || err == nil && at == a.socket {
+	if a.left {
+		return nil, nil
+	}
+	if at, err := identify(a.place.socket()); err == nil && at == a.socket {
+		if missing(a.place.pid()) {
+			return nil, a.writePID()
+		}
 		return nil, nil
 	}
 	held, err := a.inFolder(".")
@@ -118,7 +129,8 @@ func (a *address) leave() {
 }
 
 // keepAddress takes the guard's address again whenever it is lost, and with it
-// what lay there for the next guard.
+// what lay there for the next guard. The latch is looked for by itself: whoever
+// removes a folder file by file may still be at it when the socket is back.
 func (g *guard) keepAddress() {
 	var said string
 	for range time.Tick(keepEvery) {
@@ -126,16 +138,23 @@ func (g *guard) keepAddress() {
 		if err != nil {
 			if said != err.Error() {
 				said = err.Error()
-				g.log.Warn("agents can't find the guard: its socket is gone", "error", err)
+				g.log.Warn("agents can't find the guard: its files are gone", "error", err)
 			}
 			continue
 		}
 		said = ""
-		if l == nil {
-			continue
+		if l != nil || g.scribe.latchGone() {
+			g.inbox <- message{event: Moved{Latch: g.latched()}}
 		}
-		g.log.Warn("the guard's socket was gone and is there again", "socket", g.Place.socket())
-		g.inbox <- message{event: Moved{Latch: g.latched()}}
-		go g.sessions.serve(l)
+		if l != nil {
+			g.log.Warn("the guard's socket was gone and is there again", "socket", g.Place.socket())
+			go g.sessions.serve(l)
+		}
 	}
+}
+
+// missing is true only if nothing is there, not if nobody can tell.
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }

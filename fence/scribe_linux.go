@@ -20,12 +20,13 @@ type scribe struct {
 	mu      sync.Mutex
 	next    *Latch
 	writing bool
+	latched bool // a latch is on disk, unless somebody removed it
 	mark    bool // standby.signal is to be written
 	marking bool
 }
 
 func newScribe(s settings, log *slog.Logger) *scribe {
-	return &scribe{settings: s, log: log}
+	return &scribe{settings: s, log: log, latched: !missing(s.Place.latch())}
 }
 
 // latch writes the latest latch that it was given.
@@ -52,8 +53,20 @@ func (s *scribe) writeLatches() {
 		s.mu.Unlock()
 		if err := l.write(s.Place.latch()); err != nil {
 			s.log.Error("the latch isn't on disk: the next guard won't know of it", "error", err)
+			continue
 		}
+		s.mu.Lock()
+		s.latched = true
+		s.mu.Unlock()
 	}
+}
+
+// latchGone says whether a latch that was on disk isn't there.
+func (s *scribe) latchGone() bool {
+	s.mu.Lock()
+	expected := s.latched && !s.writing
+	s.mu.Unlock()
+	return expected && missing(s.Place.latch())
 }
 
 // standbySignal makes whoever starts the directory next a standby.
