@@ -2,7 +2,6 @@ package config
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/regent-ha/regent/clock"
-	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
 	"github.com/regent-ha/regent/internal/testenv"
 )
@@ -79,44 +77,20 @@ func TestOpenConsul(t *testing.T) {
 				text += fmt.Sprintf("  scheme: https\n  cacert: %s\n  cert: %s\n  key: %s\n  token: %s\n",
 					file("ca.crt"), file("client.crt"), file("client.key"), server.Token)
 			}
-			c, warnings, err := loadText(t, text+"bootstrap: {dcs: {ttl: 20, loop_wait: 1, retry_timeout: 3}}\n")
-			if err != nil || len(warnings) > 0 {
-				t.Fatalf("%v, %v", err, warnings)
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-			defer cancel()
-			store, err := OpenDCS(ctx, c, c.Name, clock.System(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer store.Close()
-			lease, err := store.AttemptToAcquireLeader(ctx)
-			if err != nil || lease.For != 10*time.Second {
-				t.Fatalf("lease %+v, %v; bootstrap.dcs.ttl is 20", lease, err)
-			}
-			observer, err := OpenDCS(ctx, c, "", clock.System(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer observer.Close()
-			snapshot, err := observer.Read(ctx)
-			if err != nil || snapshot.Leader == nil || snapshot.Leader.Name != "one" {
-				t.Fatalf("%+v, %v", snapshot, err)
-			}
-			if _, err := observer.AttemptToAcquireLeader(ctx); !errors.Is(err, dcs.ErrObserver) {
-				t.Errorf("an observer acquires: %v", err)
-			}
+			c := leads(t, text, 20, 10*time.Second)
 			if !options.ACL {
 				return
 			}
 			section := c.Store.Section.(Consul)
 			section.Token = "99999999-2222-3333-4444-555555555555"
 			c.Store.Section = section
-			stranger, err := OpenDCS(ctx, c, "", clock.System(), nil)
+			stranger, err := OpenDCS(t.Context(), c, "", clock.System(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer stranger.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
 			if _, err = stranger.Read(ctx); c.StoreSetting(err) != "consul.token" {
 				t.Errorf("%v is put down to %s", err, c.StoreSetting(err))
 			}

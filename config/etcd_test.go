@@ -27,28 +27,16 @@ func TestOpenEtcdV2(t *testing.T) {
 			e := testenv.Etcd(t, test.options)
 			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 			section := strings.Replace(etcdText(e), "etcd3:\n  host: null\n", "etcd3: null\netcd:\n", 1)
-			c, warnings, err := loadText(t, section+"bootstrap: {dcs: {ttl: 33}}\n")
-			if err != nil || len(warnings) > 0 {
-				t.Fatalf("%v, %v", err, warnings)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			store, err := OpenDCS(ctx, c, c.Name, clock.System(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer store.Close()
-			lease, err := store.AttemptToAcquireLeader(ctx)
-			if err != nil || lease.For != 33*time.Second {
-				t.Fatalf("lease %+v, %v; bootstrap.dcs.ttl is 33", lease, err)
-			}
+			leads(t, section, 33, 33*time.Second)
 			if e.Username == "" {
 				return
 			}
-			c, _, err = loadText(t, strings.Replace(section, "0123", "wrong", 1))
+			c, _, err := loadText(t, strings.Replace(section, "0123", "wrong", 1))
 			if err != nil {
 				t.Fatal(err)
 			}
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
 			refused, err := OpenDCS(ctx, c, "", clock.System(), nil)
 			if err != nil {
 				t.Fatal(err)

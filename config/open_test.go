@@ -40,56 +40,69 @@ func TestOpenDCS(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e := testenv.Etcd(t, test.options)
 			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-			c, warnings, err := loadText(t, etcdText(e)+"bootstrap: {dcs: {ttl: 7, loop_wait: 1, retry_timeout: 3}}\n")
-			if err != nil || len(warnings) > 0 {
-				t.Fatalf("%v, %v", err, warnings)
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-			defer cancel()
-			store, err := OpenDCS(ctx, c, c.Name, clock.System(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer store.Close()
-			lease, err := store.AttemptToAcquireLeader(ctx)
-			if err != nil || lease.For != 7*time.Second {
-				t.Fatalf("lease %+v, %v; bootstrap.dcs.ttl is 7", lease, err)
-			}
-			observer, err := OpenDCS(ctx, c, "", clock.System(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer observer.Close()
-			snapshot, err := observer.Read(ctx)
-			if err != nil || snapshot.Leader == nil || snapshot.Leader.Name != "one" {
-				t.Fatalf("%+v, %v", snapshot, err)
-			}
-			if _, err := observer.AttemptToAcquireLeader(ctx); !errors.Is(err, dcs.ErrObserver) {
-				t.Errorf("an observer acquires: %v", err)
-			}
+			leads(t, etcdText(e), 7, 7*time.Second)
 		})
 	}
 }
 
-// Nobody listens there: the error says so, and which setting it is about.
-func TestStoreSetting(t *testing.T) {
-	c, _, err := loadText(t, "etcd3: {host: null, hosts: '127.0.0.1:1, 127.0.0.1:2'}\n")
-	if err != nil {
-		t.Fatal(err)
+// leads opens the store that text configures, takes the leader key there, whose
+// lease is to be so long with that ttl, and looks at it as an observer.
+func leads(t *testing.T, text string, ttl int, lease time.Duration) *Config {
+	t.Helper()
+	c, warnings, err := loadText(t, text+fmt.Sprintf("bootstrap: {dcs: {ttl: %d, loop_wait: 1, retry_timeout: 3}}\n", ttl))
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("%v, %v", err, warnings)
 	}
-	store, err := OpenDCS(t.Context(), c, c.Name, clock.System(), nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	store, err := OpenDCS(ctx, c, c.Name, clock.System(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err = store.Read(ctx)
-	if err == nil || !strings.Contains(err.Error(), ": connection refused: ") || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the error is: %v", err)
+	l, err := store.AttemptToAcquireLeader(ctx)
+	if err != nil || l.For != lease {
+		t.Fatalf("lease %+v, %v; bootstrap.dcs.ttl is %d", l, err, ttl)
 	}
-	if got, want := c.StoreSetting(err), "etcd3.hosts: http://127.0.0.1:1, http://127.0.0.1:2"; got != want {
-		t.Errorf("%s, want %s", got, want)
+	observer, err := OpenDCS(ctx, c, "", clock.System(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer observer.Close()
+	snapshot, err := observer.Read(ctx)
+	if err != nil || snapshot.Leader == nil || snapshot.Leader.Name != c.Name {
+		t.Fatalf("%+v, %v", snapshot, err)
+	}
+	if _, err := observer.AttemptToAcquireLeader(ctx); !errors.Is(err, dcs.ErrObserver) {
+		t.Errorf("an observer acquires: %v", err)
+	}
+	return c
+}
+
+// Nobody listens there: the error says so, and which setting it is about.
+func TestStoreSetting(t *testing.T) {
+	for text, want := range map[string]string{
+		"etcd3: {host: null, hosts: '127.0.0.1:1, 127.0.0.1:2'}":      "etcd3.hosts: http://127.0.0.1:1, http://127.0.0.1:2",
+		"etcd3: null\nzookeeper: {hosts: '127.0.0.1:1, 127.0.0.1:2'}": "zookeeper.hosts: 127.0.0.1:1, 127.0.0.1:2",
+	} {
+		c, _, err := loadText(t, text+"\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := OpenDCS(t.Context(), c, c.Name, clock.System(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = store.Read(ctx)
+		if err == nil || !strings.Contains(err.Error(), ": connection refused: ") || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the error is: %v", err)
+		}
+		if got := c.StoreSetting(err); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

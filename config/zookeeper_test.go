@@ -1,8 +1,6 @@
 package config
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -12,8 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/regent-ha/regent/clock"
-	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/zookeeper"
 	"github.com/regent-ha/regent/internal/testenv"
 )
@@ -93,51 +89,8 @@ func TestOpenZooKeeper(t *testing.T) {
 	file := func(name string) string { return filepath.Join(server.Certificates, name) }
 	text := fmt.Sprintf("etcd3: null\nzookeeper: {hosts: '%s/app', use_ssl: on, cacert: %s, cert: %s, key: %s, auth_data: {digest: 'u:p'}}\n",
 		server.Members[0].Addr, file("ca.crt"), file("client.crt"), file("client.key"))
-	c, _, err := loadText(t, text+"bootstrap: {dcs: {ttl: 25, loop_wait: 1, retry_timeout: 3}}\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	store, err := OpenDCS(ctx, c, c.Name, clock.System(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	lease, err := store.AttemptToAcquireLeader(ctx)
-	if err != nil || lease.For != 25*time.Second {
-		t.Fatalf("lease %+v, %v; bootstrap.dcs.ttl is 25", lease, err)
-	}
+	c := leads(t, text, 25, 25*time.Second)
 	if value, _, err := raw.Get("/app/service/" + c.Scope + "/leader"); err != nil || string(value) != c.Name {
 		t.Errorf("the leader key is %q, %v", value, err)
-	}
-	observer, err := OpenDCS(ctx, c, "", clock.System(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer observer.Close()
-	if _, err := observer.AttemptToAcquireLeader(ctx); !errors.Is(err, dcs.ErrObserver) {
-		t.Errorf("an observer acquires: %v", err)
-	}
-}
-
-func TestZooKeeperStoreSetting(t *testing.T) {
-	c, _, err := loadText(t, "etcd3: null\nzookeeper: {hosts: '127.0.0.1:1, 127.0.0.1:2'}\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := OpenDCS(t.Context(), c, c.Name, clock.System(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err = store.Read(ctx)
-	if err == nil || !strings.Contains(err.Error(), ": connection refused: ") || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the error is: %v", err)
-	}
-	if got, want := c.StoreSetting(err), "zookeeper.hosts: 127.0.0.1:1, 127.0.0.1:2"; got != want {
-		t.Errorf("%s, want %s", got, want)
 	}
 }

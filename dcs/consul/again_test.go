@@ -10,6 +10,7 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -22,10 +23,10 @@ func TestRequestMeetsItsOwnWork(t *testing.T) {
 	raw := server.Client(t, server.Servers[0]).KV()
 	proxy := testenv.NewProxy(t, server.Servers[0].Addr)
 	d := closing(t, server, consul.Options{Address: proxy.Addr, Name: "a", TTL: time.Minute, AttemptTimeout: attempt})
-	l := life(t, d)
+	l := storetest.Life(t, d)
 	// first is how the key is after the first try, whose answer is lost.
 	first := func(key dcs.Key, before uint64) (kv *api.KVPair) {
-		for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		for deadline := time.Now().Add(storetest.Patience); time.Now().Before(deadline); {
 			if kv, _, _ = raw.Get("service/demo/"+string(key), nil); kv != nil && kv.ModifyIndex != before {
 				return kv
 			}
@@ -41,7 +42,7 @@ func TestRequestMeetsItsOwnWork(t *testing.T) {
 			first(key, before)
 			meanwhile()
 			now := clock.System().Now()
-			sleepUntil(now.Add(2 * attempt)) // the first try is given up
+			storetest.SleepUntil(now.Add(2 * attempt)) // the first try is given up
 			proxy.Heal()
 		}()
 		err := call()
@@ -50,7 +51,7 @@ func TestRequestMeetsItsOwnWork(t *testing.T) {
 	}
 	put := func(v *dcs.Version) func() error {
 		return func() (err error) {
-			*v, err = d.Put(patient(t), dcs.Write{Key: dcs.ConfigKey, Value: []byte("1"), Prev: *v})
+			*v, err = d.Put(storetest.Patient(t), dcs.Write{Key: dcs.ConfigKey, Value: []byte("1"), Prev: *v})
 			return err
 		}
 	}
@@ -74,7 +75,7 @@ func TestRequestMeetsItsOwnWork(t *testing.T) {
 		t.Errorf("written over meanwhile: got %v, want an unknown outcome", err)
 	}
 	if err := lost(dcs.SyncKey, 0, nothing, func() error {
-		return d.ReleaseLeader(patient(t), l, dcs.Write{Key: dcs.SyncKey, Value: []byte("2"), Prev: dcs.Absent})
+		return d.ReleaseLeader(storetest.Patient(t), l, dcs.Write{Key: dcs.SyncKey, Value: []byte("2"), Prev: dcs.Absent})
 	}); err != nil {
 		t.Errorf("release: %v", err)
 	}

@@ -1,30 +1,17 @@
 package consul_test
 
 import (
-	"flag"
-	"os"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
 	"github.com/regent-ha/regent/dcs/dcstest"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of the suite waits for sessions to end: more tests than cores at once.
-	flag.Set("test.parallel", "16")
-	code := testenv.Tests(m)
-	if err := goleak.Find(); err != nil && code == 0 {
-		os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestConformance(t *testing.T) { dcstest.Run(t, harness) }
 
@@ -50,7 +37,7 @@ func startStore(tb testing.TB) dcstest.Store {
 			return d, testenv.Link{Proxy: proxy}
 		},
 		Left:   func(tb testing.TB) []string { return sessions(tb, server) },
-		Server: process{tb, server},
+		Server: storetest.Processes[*testenv.ConsulAgent]{All: server.Servers, Serve: func() { server.WaitHealthy(tb) }},
 	}
 }
 
@@ -84,18 +71,4 @@ func open(tb testing.TB, server *testenv.ConsulCluster, o consul.Options) *consu
 		tb.Fatal(err)
 	}
 	return d
-}
-
-// process is a Consul of one server as the suite breaks it.
-type process struct {
-	tb     testing.TB
-	server *testenv.ConsulCluster
-}
-
-func (p process) Freeze() { p.server.Servers[0].Freeze() }
-func (p process) Thaw()   { p.server.Servers[0].Thaw() }
-func (p process) Restart() {
-	p.server.Servers[0].Kill()
-	p.server.Servers[0].Start()
-	p.server.WaitHealthy(p.tb)
 }

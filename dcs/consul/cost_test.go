@@ -15,6 +15,7 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -56,14 +57,14 @@ func TestCostOfAnIdleCycle(t *testing.T) {
 	count := &counter{pass: pass}
 	link := httptest.NewServer(count)
 	t.Cleanup(link.Close)
-	d, ctx := closing(t, server, consul.Options{Address: strings.TrimPrefix(link.URL, "http://"), Name: "a", TTL: 20 * time.Second}), patient(t)
+	d, ctx := closing(t, server, consul.Options{Address: strings.TrimPrefix(link.URL, "http://"), Name: "a", TTL: 20 * time.Second}), storetest.Patient(t)
 	<-d.Watch(ctx)
-	l, m := life(t, d), dcs.Member{State: "running"}
+	l, m := storetest.Life(t, d), dcs.Member{State: "running"}
 	if err := d.Touch(ctx, m); err != nil {
 		t.Fatal(err)
 	}
 	touched := clock.System().Now()
-	testenv.Eventually(t, patience, "silence after the touch", func() error {
+	testenv.Eventually(t, storetest.Patience, "silence after the touch", func() error {
 		if from, until := d.Quiet(); from.IsZero() || !until.After(max(from, touched)) {
 			return fmt.Errorf("from %v until %v, touched at %v", from, until, touched)
 		}

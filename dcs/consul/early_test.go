@@ -10,6 +10,7 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -50,12 +51,12 @@ func TestSessionEndsEarly(t *testing.T) {
 			o.Address, o.Name, o.TTL = server.Agent.Addr, "a", ttl
 			a := closing(t, server, o)
 			b := closing(t, server, consul.Options{Name: "b", TTL: ttl})
-			hints := b.Watch(patient(t))
-			l := life(t, a)
+			hints := b.Watch(storetest.Patient(t))
+			l := storetest.Life(t, a)
 			test.end(t, server, l)
 			now := clock.System().Now
 			for waitGone(t, b, hints); ; {
-				_, err := b.AttemptToAcquireLeader(patient(t))
+				_, err := b.AttemptToAcquireLeader(storetest.Patient(t))
 				if err == nil {
 					if now().Before(l.End()) {
 						t.Errorf("b has the key %v before the end of a's lease", l.End().Sub(now()))
@@ -82,7 +83,7 @@ func setCheck(t *testing.T, server *testenv.ConsulCluster, status string) {
 		t.Fatal(err)
 	}
 	raw := server.Client(t, server.Servers[0])
-	testenv.Eventually(t, patience, "the check in the catalog", func() error {
+	testenv.Eventually(t, storetest.Patience, "the check in the catalog", func() error {
 		checks, _, err := raw.Health().Node(server.Agent.Name, nil)
 		for _, c := range checks {
 			if c.CheckID == "life" && c.Status == status {
@@ -96,9 +97,9 @@ func setCheck(t *testing.T, server *testenv.ConsulCluster, status string) {
 // waitGone waits for the leader key to go.
 func waitGone(t *testing.T, d *consul.DCS, hints <-chan struct{}) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(storetest.Patience)
 	for {
-		s, err := d.Read(patient(t))
+		s, err := d.Read(storetest.Patient(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,20 +120,20 @@ func TestNoDelay(t *testing.T) {
 	server := testenv.Consul(t, testenv.ConsulOptions{})
 	a := closing(t, server, consul.Options{Name: "a", TTL: time.Minute})
 	b := closing(t, server, consul.Options{Name: "b", TTL: time.Minute, LockDelay: time.Millisecond})
-	l := life(t, a)
+	l := storetest.Life(t, a)
 	for range 3 {
-		if err := a.ReleaseLeader(patient(t), l); err != nil {
+		if err := a.ReleaseLeader(storetest.Patient(t), l); err != nil {
 			t.Fatal(err)
 		}
-		lb, err := b.AttemptToAcquireLeader(patient(t))
+		lb, err := b.AttemptToAcquireLeader(storetest.Patient(t))
 		if err != nil {
 			t.Fatalf("after a release: %v", err)
 		}
 		if _, err := server.Client(t, server.Servers[0]).Session().Destroy(lb.ID, nil); err != nil {
 			t.Fatal(err)
 		}
-		testenv.Eventually(t, patience, "the key after a millisecond", func() error {
-			l, err = a.AttemptToAcquireLeader(patient(t))
+		testenv.Eventually(t, storetest.Patience, "the key after a millisecond", func() error {
+			l, err = a.AttemptToAcquireLeader(storetest.Patient(t))
 			return err
 		})
 	}

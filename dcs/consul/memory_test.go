@@ -7,6 +7,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -15,7 +16,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	server := testenv.Consul(t, testenv.ConsulOptions{})
 	proxy := testenv.NewProxy(t, server.Servers[0].Addr)
 	d := closing(t, server, consul.Options{Address: proxy.Addr, Name: "a", TTL: time.Minute})
-	l, ctx := life(t, d), patient(t)
+	l, ctx := storetest.Life(t, d), storetest.Patient(t)
 	round := func() (bytes uint64, goroutines int) {
 		for i := range 200 {
 			var err error

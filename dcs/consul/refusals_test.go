@@ -14,6 +14,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -25,12 +26,12 @@ func TestTLSAndToken(t *testing.T) {
 	server := testenv.Consul(t, testenv.ConsulOptions{TLS: true, ACL: true})
 	token := server.NewToken(t, "member", enough)
 	d := closing(t, server, consul.Options{Name: "a", TTL: time.Minute, Token: token})
-	l := life(t, d)
-	<-d.Watch(patient(t))
-	if err := d.ReleaseLeader(patient(t), l); err != nil {
+	l := storetest.Life(t, d)
+	<-d.Watch(storetest.Patient(t))
+	if err := d.ReleaseLeader(storetest.Patient(t), l); err != nil {
 		t.Error(err)
 	}
-	if err := d.RemoveCluster(patient(t)); err != nil {
+	if err := d.RemoveCluster(storetest.Patient(t)); err != nil {
 		t.Error(err)
 	}
 }
@@ -58,19 +59,19 @@ func wantRefusal(t *testing.T, err error, secret string, words ...string) {
 func TestTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	server := testenv.Consul(t, testenv.ConsulOptions{ACL: true})
-	life(t, closing(t, server, consul.Options{Name: "leader", TTL: time.Minute}))
+	storetest.Life(t, closing(t, server, consul.Options{Name: "leader", TTL: time.Minute}))
 	root, unknown := server.Token, "99999999-2222-3333-4444-555555555555"
 	server.Token = "" // from here on a handle has the token that it is given, or none
 	for name, test := range map[string]struct{ token, words string }{
 		"none":    {"", "Permission denied"},
 		"unknown": {unknown, "ACL not found"},
 	} {
-		_, err := closing(t, server, consul.Options{Name: "a", Token: test.token}).Read(within(t, patience))
+		_, err := closing(t, server, consul.Options{Name: "a", Token: test.token}).Read(storetest.Within(t, storetest.Patience))
 		wantRefusal(t, err, test.token, "read service/demo/", test.words)
 		if !consul.IsLoginRefused(err) {
 			t.Errorf("%s: %v isn't known as a refused login", name, err)
 		}
-		_, err = closing(t, server, consul.Options{Name: "a", Token: test.token}).AttemptToAcquireLeader(within(t, patience))
+		_, err = closing(t, server, consul.Options{Name: "a", Token: test.token}).AttemptToAcquireLeader(storetest.Within(t, storetest.Patience))
 		wantRefusal(t, err, test.token, "acquire the leader key", test.words)
 	}
 	server.Token = root
@@ -97,20 +98,20 @@ func TestTokenIsRefused(t *testing.T) {
 			token := server.NewToken(t, strings.ReplaceAll(key, "/", "-"), rules)
 			scope := dcs.Path{Scope: strings.Trim(strings.TrimPrefix(path, "service"), "/")}
 			d := closing(t, server, consul.Options{Name: "a", TTL: time.Minute, Path: scope, Token: token})
-			wantRefusal(t, verb(within(t, patience), d), token, key, "Permission denied")
+			wantRefusal(t, verb(storetest.Within(t, storetest.Patience), d), token, key, "Permission denied")
 			// Once it is there, a key that can't be read isn't an absent one.
 			raw := closing(t, server, consul.Options{Name: "b", TTL: time.Minute, Path: scope})
 			switch {
 			case key == "leader":
-				if _, err := raw.AttemptToAcquireLeader(patient(t)); err != nil {
+				if _, err := raw.AttemptToAcquireLeader(storetest.Patient(t)); err != nil {
 					t.Fatal(err)
 				}
 			default:
-				if _, err := raw.Put(patient(t), dcs.Write{Key: dcs.Key(key), Value: []byte("x"), Prev: dcs.Any}); err != nil {
+				if _, err := raw.Put(storetest.Patient(t), dcs.Write{Key: dcs.Key(key), Value: []byte("x"), Prev: dcs.Any}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			_, err := d.Read(within(t, patience))
+			_, err := d.Read(storetest.Within(t, storetest.Patience))
 			wantRefusal(t, err, token, "read "+path)
 		})
 	}
@@ -139,7 +140,7 @@ func TestTLSIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer d.Close()
-			_, err = d.Read(within(t, 5*time.Second))
+			_, err = d.Read(storetest.Within(t, 5*time.Second))
 			wantRefusal(t, err, "", "read service/demo/", test.words)
 		})
 	}
@@ -170,7 +171,7 @@ func TestGarbage(t *testing.T) {
 			}
 			defer d.Close()
 			l := dcs.Lease{ID: "11111111-2222-3333-4444-555555555555"}
-			ctx := within(t, 2*time.Second)
+			ctx := storetest.Within(t, 2*time.Second)
 			_, read := d.Read(ctx)
 			_, acquired := d.AttemptToAcquireLeader(ctx)
 			_, updated := d.UpdateLeader(ctx, l, dcs.Write{Key: dcs.StatusKey, Value: []byte("s"), Prev: dcs.Any})

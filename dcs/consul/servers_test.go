@@ -12,6 +12,7 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -26,13 +27,13 @@ func TestServerLeaderGoes(t *testing.T) {
 			t.Parallel()
 			server := testenv.Consul(t, testenv.ConsulOptions{Servers: 3, Agent: true})
 			a := closing(t, server, consul.Options{Address: server.Agent.Addr, Name: "a", TTL: 30 * time.Second})
-			l := life(t, a)
+			l := storetest.Life(t, a)
 			lineage := holderOf(t, a).Lineage
-			hints := a.Watch(patient(t))
+			hints := a.Watch(storetest.Patient(t))
 			<-hints
 			act(server.Leader(t, server.Servers[0]))
 			start := clock.System().Now()
-			next, err := a.UpdateLeader(within(t, 15*time.Second), l, dcs.Write{Key: dcs.StatusKey, Value: []byte("after"), Prev: dcs.Any})
+			next, err := a.UpdateLeader(storetest.Within(t, 15*time.Second), l, dcs.Write{Key: dcs.StatusKey, Value: []byte("after"), Prev: dcs.Any})
 			if err != nil {
 				t.Fatalf("renew: %v", err)
 			}
@@ -40,13 +41,13 @@ func TestServerLeaderGoes(t *testing.T) {
 			if next.ID != l.ID {
 				t.Errorf("renewed to %+v", next)
 			}
-			if err := a.Touch(within(t, 15*time.Second), dcs.Member{State: "stopping"}); err != nil {
+			if err := a.Touch(storetest.Within(t, 15*time.Second), dcs.Member{State: "stopping"}); err != nil {
 				t.Errorf("touch: %v", err)
 			}
 			if h := holderOf(t, a); h == nil || h.Lineage != lineage || h.Grant != l.ID {
 				t.Errorf("the holder is %+v", h)
 			}
-			for deadline := time.After(patience); len(hints) > 0; {
+			for deadline := time.After(storetest.Patience); len(hints) > 0; {
 				<-hints
 				select {
 				case <-deadline:
@@ -54,12 +55,12 @@ func TestServerLeaderGoes(t *testing.T) {
 				case <-time.After(100 * time.Millisecond):
 				}
 			}
-			if err := a.Touch(patient(t), dcs.Member{State: "running"}); err != nil {
+			if err := a.Touch(storetest.Patient(t), dcs.Member{State: "running"}); err != nil {
 				t.Fatal(err)
 			}
 			select {
 			case <-hints:
-			case <-time.After(patience):
+			case <-time.After(storetest.Patience):
 				t.Error("the watch doesn't see changes any more")
 			}
 		})
@@ -68,7 +69,7 @@ func TestServerLeaderGoes(t *testing.T) {
 
 func holderOf(t *testing.T, d *consul.DCS) *dcs.Holder {
 	t.Helper()
-	s, err := d.Read(patient(t))
+	s, err := d.Read(storetest.Patient(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,23 +81,23 @@ func TestAgentRestarts(t *testing.T) {
 	t.Parallel()
 	server := testenv.Consul(t, testenv.ConsulOptions{Agent: true})
 	a := closing(t, server, consul.Options{Address: server.Agent.Addr, Name: "a", TTL: time.Minute})
-	l := life(t, a)
-	hints := a.Watch(patient(t))
+	l := storetest.Life(t, a)
+	hints := a.Watch(storetest.Patient(t))
 	<-hints
 	server.Agent.Kill()
-	if _, err := a.UpdateLeader(within(t, 300*time.Millisecond), l); err == nil || errors.Is(err, dcs.ErrLost) {
+	if _, err := a.UpdateLeader(storetest.Within(t, 300*time.Millisecond), l); err == nil || errors.Is(err, dcs.ErrLost) {
 		t.Errorf("without an agent: got %v, want an unknown outcome", err)
 	}
 	server.Agent.Start()
-	if next, err := a.UpdateLeader(patient(t), l); err != nil || next.ID != l.ID {
+	if next, err := a.UpdateLeader(storetest.Patient(t), l); err != nil || next.ID != l.ID {
 		t.Errorf("renewed to %+v, %v", next, err)
 	}
-	if err := a.Touch(patient(t), dcs.Member{State: "running"}); err != nil {
+	if err := a.Touch(storetest.Patient(t), dcs.Member{State: "running"}); err != nil {
 		t.Errorf("touch: %v", err)
 	}
 	select {
 	case <-hints:
-	case <-time.After(patience):
+	case <-time.After(storetest.Patience):
 		t.Error("no hint after the agent came back")
 	}
 }
@@ -118,21 +119,21 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 	for i := range handles {
 		o := consul.Options{Address: deposed.Addr, Name: "a", TTL: ttl, AttemptTimeout: ttl, Path: dcs.Path{Scope: fmt.Sprintf("demo-%d", i)}}
 		handles[i] = closing(t, server, o)
-		leases[i] = life(t, handles[i])
+		leases[i] = storetest.Life(t, handles[i])
 	}
 	deposed.Freeze()
 	raw := server.Client(t, other)
-	testenv.Eventually(t, patience, "another leader", func() error {
-		_, _, err := raw.KV().Get("service/x", (&api.QueryOptions{RequireConsistent: true}).WithContext(within(t, time.Second)))
+	testenv.Eventually(t, storetest.Patience, "another leader", func() error {
+		_, _, err := raw.KV().Get("service/x", (&api.QueryOptions{RequireConsistent: true}).WithContext(storetest.Within(t, time.Second)))
 		return err
 	})
 	// Late in the leases the renewals are sent, and wait in the socket.
 	first := leases[0]
-	sleepUntil(first.Since.Add(first.For * 8 / 10))
+	storetest.SleepUntil(first.Since.Add(first.For * 8 / 10))
 	var renewing sync.WaitGroup
 	for i, d := range handles {
 		renewing.Go(func() {
-			l, err := d.UpdateLeader(patient(t), leases[i])
+			l, err := d.UpdateLeader(storetest.Patient(t), leases[i])
 			if err != nil {
 				t.Errorf("renew: %v; a slow machine?", err)
 				return
@@ -140,7 +141,7 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 			leases[i] = l
 		})
 	}
-	sleepUntil(first.Since.Add(first.For * 9 / 10))
+	storetest.SleepUntil(first.Since.Add(first.For * 9 / 10))
 	deposed.Thaw()
 	renewing.Wait()
 	for i, l := range leases {
@@ -153,7 +154,7 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 func wantHeldToItsEnd(t *testing.T, raw *api.Client, key string, l dcs.Lease) {
 	now := clock.System().Now
 	for now().Before(l.End().Add(-l.For / 20)) {
-		kv, _, err := raw.KV().Get(key, (&api.QueryOptions{RequireConsistent: true}).WithContext(patient(t)))
+		kv, _, err := raw.KV().Get(key, (&api.QueryOptions{RequireConsistent: true}).WithContext(storetest.Patient(t)))
 		if err != nil {
 			t.Errorf("%s: %v", key, err)
 			return
@@ -162,6 +163,6 @@ func wantHeldToItsEnd(t *testing.T, raw *api.Client, key string, l dcs.Lease) {
 			t.Errorf("%s went %v before the end of the lease %+v", key, left, l)
 			return
 		}
-		sleepUntil(now().Add(200 * time.Millisecond))
+		storetest.SleepUntil(now().Add(200 * time.Millisecond))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/consul"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -29,7 +30,7 @@ func TestServiceIsRegistered(t *testing.T) {
 	touch := func(state, role string) *api.AgentService {
 		t.Helper()
 		member.State, member.Role = state, role
-		if err := d.Touch(patient(t), member); err != nil {
+		if err := d.Touch(storetest.Patient(t), member); err != nil {
 			t.Fatal(err)
 		}
 		services, err := agent.Services()
@@ -52,7 +53,7 @@ func TestServiceIsRegistered(t *testing.T) {
 		if diff := cmp.Diff([]any{"my-shop-u0233", "::1", 5432, want.tags, true}, got); diff != "" {
 			t.Error(diff)
 		}
-		testenv.Eventually(t, patience, "a check of the role", func() error {
+		testenv.Eventually(t, storetest.Patience, "a check of the role", func() error {
 			if got := <-asked; got != "/"+want.role {
 				return fmt.Errorf("it asks for %s", got)
 			}
@@ -79,7 +80,7 @@ func TestServiceIsRefused(t *testing.T) {
 	member := dcs.Member{State: "running", Role: "replica", ConnURL: "postgres://127.0.0.1:5432/postgres", APIURL: "http://127.0.0.1:8008/patroni"}
 	services := server.Client(t, server.Servers[0]).Agent()
 	for range 2 {
-		if err := d.Touch(patient(t), member); err != nil {
+		if err := d.Touch(storetest.Patient(t), member); err != nil {
 			t.Errorf("touch: %v", err)
 		}
 		if found, err := services.Services(); err != nil || len(found) > 0 {

@@ -219,6 +219,38 @@ func renewalWithoutReply(c *cluster, a dcs.DCS, link Link, b dcs.DCS) {
 }
 
 func (s *suite) server(t *testing.T) {
+	t.Run("opened while it is frozen", func(t *testing.T) {
+		t.Parallel()
+		c := s.cluster(t, s.Start(t))
+		c.open("a", long) // what an operator makes for a member is there
+		c.store.Server.Freeze()
+		a := c.open("a", long)
+		c.wantNoAnswer(a, dcs.Lease{ID: "none"})
+		c.store.Server.Thaw()
+		c.update(a, c.acquire(a))
+	})
+	t.Run("a handle is closed while it is frozen", func(t *testing.T) {
+		t.Parallel()
+		c := s.cluster(t, s.Start(t))
+		a := c.store.Open(c, Options{Path: c.path, Name: "a", TTL: long})
+		l := c.acquire(a)
+		c.store.Server.Freeze()
+		var calls []func()
+		for name, call := range verbs(a, l) {
+			calls = append(calls, func() {
+				if err := call(c.ctx); err == nil || isDefinite(err) {
+					c.Errorf("%s: got %v, though no answer could have come", name, err)
+				}
+			})
+		}
+		calls = append(calls, func() {
+			c.sleepUntil(c.now().Add(short)) // the calls are under way
+			c.must("Close", a.Close())
+		})
+		parallel(calls...)
+		c.must("the time that calls have", c.ctx.Err())
+		c.store.Server.Thaw()
+	})
 	t.Run("frozen", func(t *testing.T) {
 		t.Parallel()
 		c := s.cluster(t, s.Start(t))

@@ -44,7 +44,8 @@ type Harness struct {
 
 // Store is one running store.
 type Store struct {
-	// Open returns a handle.
+	// Open returns a handle. The server may be frozen if Open was called with the
+	// same options before.
 	Open func(tb testing.TB, o Options) dcs.DCS
 	// OpenLinked returns a handle that reaches the store over a link of its own.
 	// Nil: there is no link to cut.

@@ -2,31 +2,18 @@ package etcd_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"os"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/dcstest"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of the suite waits for leases to end: more tests than cores at once.
-	flag.Set("test.parallel", "16")
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestConformance(t *testing.T) { dcstest.Run(t, harness(startStore)) }
 
@@ -53,7 +40,7 @@ func startStore(tb testing.TB) dcstest.Store {
 			return d, testenv.Link{Proxy: proxy}
 		},
 		Left:   func(tb testing.TB) []string { return leases(tb, server) },
-		Server: process{tb, server},
+		Server: storetest.Processes[*testenv.EtcdMember]{All: server.Members, Serve: func() { server.WaitHealthy(tb) }},
 	}
 }
 
@@ -89,18 +76,4 @@ func leases(tb testing.TB, server *testenv.EtcdCluster) (names []string) {
 		names = append(names, fmt.Sprintf("lease %x", l.ID))
 	}
 	return names
-}
-
-// process is an etcd of one member as the suite breaks it.
-type process struct {
-	tb     testing.TB
-	server *testenv.EtcdCluster
-}
-
-func (p process) Freeze() { p.server.Members[0].Freeze() }
-func (p process) Thaw()   { p.server.Members[0].Thaw() }
-func (p process) Restart() {
-	p.server.Members[0].Kill()
-	p.server.Members[0].Start()
-	p.server.WaitHealthy(p.tb)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -19,14 +20,14 @@ import (
 func TestCostOfAnIdleCycle(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{})
-	d, ctx := closing(t, server, etcd.Options{Name: "a", TTL: 12 * time.Second}), patient(t)
+	d, ctx := closing(t, server, etcd.Options{Name: "a", TTL: 12 * time.Second}), storetest.Patient(t)
 	<-d.Watch(ctx)
-	l, m := life(t, d), dcs.Member{State: "running"}
+	l, m := storetest.Life(t, d), dcs.Member{State: "running"}
 	if err := d.Touch(ctx, m); err != nil {
 		t.Fatal(err)
 	}
 	touched := clock.System().Now()
-	testenv.Eventually(t, patience, "silence after the touch", func() error {
+	testenv.Eventually(t, storetest.Patience, "silence after the touch", func() error {
 		if from, until := d.Quiet(); from.IsZero() || !until.After(max(from, touched)) {
 			return fmt.Errorf("from %v until %v, touched at %v", from, until, touched)
 		}

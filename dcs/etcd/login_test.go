@@ -9,6 +9,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -16,8 +17,8 @@ func TestTLSAndPassword(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{TLS: true, Password: "secret"})
 	d := closing(t, server, etcd.Options{Name: "a", TTL: time.Minute})
-	ctx := patient(t)
-	l := life(t, d)
+	ctx := storetest.Patient(t)
+	l := storetest.Life(t, d)
 	hints := d.Watch(ctx)
 	<-hints
 
@@ -37,7 +38,7 @@ func TestTLSAndPassword(t *testing.T) {
 		"a wrong password": {Username: server.Username, Password: "hunter2"},
 		"no permission":    {Path: dcs.Path{Namespace: "elsewhere"}},
 	} {
-		_, err := closing(t, server, o).Read(within(t, patience))
+		_, err := closing(t, server, o).Read(storetest.Within(t, storetest.Patience))
 		if err == nil || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %v, want a refusal at once", what, err)
 		}
@@ -51,7 +52,7 @@ func TestTLSAndPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	if _, err := plain.Read(within(t, 500*time.Millisecond)); err == nil {
+	if _, err := plain.Read(storetest.Within(t, 500*time.Millisecond)); err == nil {
 		t.Error("read from a TLS server without TLS")
 	}
 }
@@ -62,15 +63,15 @@ func TestKeepAlivesDoNotLogIn(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{Password: "secret"})
 	d := closing(t, server, etcd.Options{Name: "a", TTL: time.Minute})
-	l := life(t, d)
+	l := storetest.Life(t, d)
 	login := fastest(func() {
 		other := closing(t, server, etcd.Options{})
-		if _, err := other.Read(patient(t)); err != nil {
+		if _, err := other.Read(storetest.Patient(t)); err != nil {
 			t.Error(err)
 		}
 	})
 	renewal := fastest(func() {
-		if _, err := d.UpdateLeader(patient(t), l); err != nil {
+		if _, err := d.UpdateLeader(storetest.Patient(t), l); err != nil {
 			t.Error(err)
 		}
 	})
@@ -94,5 +95,5 @@ func fastest(f func()) time.Duration {
 func TestPasswordWhereNobodyAsks(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{})
-	life(t, closing(t, server, etcd.Options{Name: "a", Username: "u", Password: "p"}))
+	storetest.Life(t, closing(t, server, etcd.Options{Name: "a", Username: "u", Password: "p"}))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -20,7 +21,7 @@ func TestRolePermissions(t *testing.T) {
 	server.AddUser(t, "clerk", testenv.Permission{Prefix: "/service/demo/"}, testenv.Permission{Prefix: "/service/demo/config", Write: true},
 		testenv.Permission{Prefix: "/service/demo/leader", Write: true})
 	clerk := closing(t, server, etcd.Options{Name: "a", TTL: time.Minute, Username: "clerk", Password: server.Password})
-	ctx := patient(t)
+	ctx := storetest.Patient(t)
 	denied := func(err error, words string) {
 		t.Helper()
 		for _, definite := range []error{dcs.ErrHeld, dcs.ErrLost, dcs.ErrConflict} {

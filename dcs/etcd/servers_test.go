@@ -16,6 +16,7 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -23,14 +24,14 @@ func TestFrozenEndpointIsLeft(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
 	d := closing(t, server, etcd.Options{Name: "a", TTL: 5 * time.Second, AttemptTimeout: 200 * time.Millisecond})
-	l := life(t, d)
-	hints := d.Watch(patient(t))
+	l := storetest.Life(t, d)
+	hints := d.Watch(storetest.Patient(t))
 	<-hints
 	for _, m := range server.Members {
 		m.Freeze()
 		for range 6 { // more than endpoints, so that each is asked
 			var err error
-			if l, err = d.UpdateLeader(within(t, 4*time.Second), l); err != nil {
+			if l, err = d.UpdateLeader(storetest.Within(t, 4*time.Second), l); err != nil {
 				t.Fatalf("renew with one of three servers frozen: %v", err)
 			}
 		}
@@ -75,7 +76,7 @@ func discovering(t *testing.T, server *testenv.EtcdCluster) (*etcd.DCS, *told) {
 // logs waits for a last line with all of those and none of these.
 func (w *told) logs(t *testing.T, all, none []string) {
 	t.Helper()
-	testenv.Eventually(t, patience, fmt.Sprintf("a line with %v and without %v", all, none), func() error {
+	testenv.Eventually(t, storetest.Patience, fmt.Sprintf("a line with %v and without %v", all, none), func() error {
 		line := w.last()
 		in := func(s string) bool { return strings.Contains(line, s) }
 		if slices.ContainsFunc(none, in) || slices.ContainsFunc(all, func(s string) bool { return !in(s) }) {
@@ -92,13 +93,13 @@ func TestServersAreDiscovered(t *testing.T) {
 	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
 	addrs := server.Endpoints()
 	d, log := discovering(t, server)
-	l := life(t, d)
+	l := storetest.Life(t, d)
 	log.logs(t, addrs, nil)
 	renew := func(when string) {
 		t.Helper()
 		for range 3 {
 			var err error
-			if l, err = d.UpdateLeader(within(t, 4*time.Second), l); err != nil {
+			if l, err = d.UpdateLeader(storetest.Within(t, 4*time.Second), l); err != nil {
 				t.Fatalf("renew %s: %v", when, err)
 			}
 		}
@@ -109,14 +110,14 @@ func TestServersAreDiscovered(t *testing.T) {
 	server.WaitHealthy(t)
 
 	raw := server.Client(t, addrs[1])
-	members, err := raw.MemberList(patient(t))
+	members, err := raw.MemberList(storetest.Patient(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	gone := slices.IndexFunc(members.Members, func(m *etcdserverpb.Member) bool { return m.ClientURLs[0] == "http://"+addrs[2] })
 	// Refused until each has been connected to the others for a while.
-	testenv.Eventually(t, patience, "a server to leave", func() error {
-		_, err := raw.MemberRemove(within(t, time.Second), members.Members[gone].ID)
+	testenv.Eventually(t, storetest.Patience, "a server to leave", func() error {
+		_, err := raw.MemberRemove(storetest.Within(t, time.Second), members.Members[gone].ID)
 		return err
 	})
 	log.logs(t, addrs[:2], addrs[2:])
@@ -129,10 +130,10 @@ func TestAdvertisedForeignStoreIsNotUsed(t *testing.T) {
 	other := testenv.Etcd(t, testenv.EtcdOptions{}).Endpoints()
 	server := testenv.Etcd(t, testenv.EtcdOptions{Args: []string{"--advertise-client-urls", "http://" + other[0]}})
 	d, log := discovering(t, server)
-	life(t, d)
+	storetest.Life(t, d)
 	log.logs(t, append(other, "leads to another store"), nil)
 	for range 4 {
-		if s, err := d.Read(patient(t)); err != nil || s.Leader == nil {
+		if s, err := d.Read(storetest.Patient(t)); err != nil || s.Leader == nil {
 			t.Fatalf("read %+v: %v", s, err)
 		}
 	}
@@ -151,7 +152,7 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 	for i := range members {
 		o := etcd.Options{Path: dcs.Path{Scope: fmt.Sprint("demo-", i)}, Name: "a", TTL: ttl, Endpoints: []string{deposed.Addr}}
 		d := closing(t, server, o)
-		l, err := d.AttemptToAcquireLeader(patient(t))
+		l, err := d.AttemptToAcquireLeader(storetest.Patient(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,24 +160,24 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 	}
 	deposed.Freeze()
 	others := server.Client(t, otherAddrs(server, deposed)...)
-	testenv.Eventually(t, patience, "another leader", func() error {
-		_, err := others.Get(within(t, 200*time.Millisecond), "/")
+	testenv.Eventually(t, storetest.Patience, "another leader", func() error {
+		_, err := others.Get(storetest.Within(t, 200*time.Millisecond), "/")
 		return err
 	})
 	// Late in the leases the renewals are sent, and wait in the socket.
 	first := leases[0].Since
-	sleepUntil(first.Add(ttl * 7 / 10))
+	storetest.SleepUntil(first.Add(ttl * 7 / 10))
 	var renewing sync.WaitGroup
 	for i, d := range handles {
 		renewing.Go(func() {
-			l, err := d.UpdateLeader(patient(t), leases[i])
+			l, err := d.UpdateLeader(storetest.Patient(t), leases[i])
 			if err != nil {
 				t.Errorf("renew: %v; a slow machine?", err)
 			}
 			leases[i] = l
 		})
 	}
-	sleepUntil(first.Add(ttl * 8 / 10))
+	storetest.SleepUntil(first.Add(ttl * 8 / 10))
 	deposed.Thaw()
 	renewing.Wait()
 	for i, l := range leases {
@@ -189,7 +190,7 @@ func TestDeposedLeaderExtendsNothing(t *testing.T) {
 func wantHeldToItsEnd(t *testing.T, raw *clientv3.Client, key string, l dcs.Lease) {
 	now := systemNow
 	for now().Before(l.End().Add(-l.For / 20)) {
-		answer, err := raw.Get(patient(t), key)
+		answer, err := raw.Get(storetest.Patient(t), key)
 		if err != nil {
 			t.Errorf("%s: %v", key, err)
 			return
@@ -198,23 +199,17 @@ func wantHeldToItsEnd(t *testing.T, raw *clientv3.Client, key string, l dcs.Leas
 			t.Errorf("%s went %v before the end of the lease %+v", key, left, l)
 			return
 		}
-		sleepUntil(now().Add(100 * time.Millisecond))
+		storetest.SleepUntil(now().Add(100 * time.Millisecond))
 	}
 }
 
 func systemNow() clock.Instant { return clock.System().Now() }
 
-func sleepUntil(at clock.Instant) {
-	timer := clock.System().NewTimer(at)
-	defer timer.Stop()
-	<-timer.C()
-}
-
 func leaderOf(t *testing.T, server *testenv.EtcdCluster) *testenv.EtcdMember {
 	t.Helper()
 	raw := server.Client(t)
 	for _, m := range server.Members {
-		status, err := raw.Status(patient(t), m.Addr)
+		status, err := raw.Status(storetest.Patient(t), m.Addr)
 		if err != nil {
 			t.Fatal(err)
 		}

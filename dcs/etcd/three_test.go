@@ -9,6 +9,7 @@ import (
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/dcstest"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -34,7 +35,7 @@ func startThree(tb testing.TB) dcstest.Store {
 			}
 			return open(tb, server, etcd.Options{Endpoints: addrs, Path: o.Path, Name: o.Name, TTL: o.TTL}), all
 		},
-		Server: majority{tb, server},
+		Server: majority{storetest.Processes[*testenv.EtcdMember]{All: server.Members, Serve: func() { server.WaitHealthy(tb) }}},
 	}
 }
 
@@ -45,7 +46,7 @@ func TestRequestIsEnoughForTheNextServer(t *testing.T) {
 	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
 	timing := dcs.Timing{TTL: 30 * time.Second, LoopWait: 10 * time.Second, RetryTimeout: 10 * time.Second}
 	d := closing(t, server, etcd.Options{Name: "a", TTL: timing.TTL})
-	l, leader := life(t, d), leaderOf(t, server)
+	l, leader := storetest.Life(t, d), leaderOf(t, server)
 	for _, m := range server.Members {
 		if m == leader {
 			continue
@@ -53,7 +54,7 @@ func TestRequestIsEnoughForTheNextServer(t *testing.T) {
 		m.Freeze()
 		for range 6 { // more than servers, so that each is asked
 			var err error
-			if l, err = d.UpdateLeader(within(t, timing.RequestTimeout()), l); err != nil {
+			if l, err = d.UpdateLeader(storetest.Within(t, timing.RequestTimeout()), l); err != nil {
 				t.Fatalf("renew with one of three servers frozen: %v", err)
 			}
 		}
@@ -77,31 +78,20 @@ func (all links) HangReplies()          { all.each(testenv.Link.HangReplies) }
 func (all links) Delay(d time.Duration) { all.each(func(l testenv.Link) { l.Delay(d) }) }
 func (all links) Heal()                 { all.each(func(l testenv.Link) { l.Heal() }) }
 
-// majority is an etcd of three whose leader and another one are broken.
+// majority is an etcd of three whose leader and another one stand still.
 type majority struct {
-	tb     testing.TB
-	server *testenv.EtcdCluster
+	storetest.Processes[*testenv.EtcdMember]
 }
 
 func (m majority) Freeze() {
-	m.server.Members[0].Freeze()
-	m.server.Members[1].Freeze()
+	m.All[0].Freeze()
+	m.All[1].Freeze()
 }
 
 func (m majority) Thaw() {
-	m.server.Members[0].Thaw()
-	m.server.Members[1].Thaw()
-	m.server.WaitHealthy(m.tb)
-}
-
-func (m majority) Restart() {
-	for _, one := range m.server.Members {
-		one.Kill()
-	}
-	for _, one := range m.server.Members {
-		one.Start()
-	}
-	m.server.WaitHealthy(m.tb)
+	m.All[0].Thaw()
+	m.All[1].Thaw()
+	m.Serve()
 }
 
 // leaderless are the ways in which etcd loses its leader and gets it back.
@@ -132,8 +122,8 @@ func TestLeaderOfThree(t *testing.T) {
 			server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
 			a := closing(t, server, etcd.Options{Name: "a", TTL: shortTTL})
 			b := closing(t, server, etcd.Options{Name: "b", TTL: shortTTL})
-			k := &keeper{T: t, d: a, lease: life(t, a)}
-			hints := b.Watch(patient(t))
+			k := &keeper{T: t, d: a, lease: storetest.Life(t, a)}
+			hints := b.Watch(storetest.Patient(t))
 			<-hints
 			leader := leaderOf(t, server)
 			k.renew("before")
@@ -141,10 +131,10 @@ func TestLeaderOfThree(t *testing.T) {
 			until := k.lease.Since.Add(fault.lasts)
 			k.renew("with the leader " + fault.name)
 			for k.lease.Since.Before(until) {
-				sleepUntil(shortTiming.Plan(k.lease).Renew)
+				storetest.SleepUntil(shortTiming.Plan(k.lease).Renew)
 				k.renew("with the leader still " + fault.name)
 			}
-			if _, err := b.AttemptToAcquireLeader(within(t, patience)); !errors.Is(err, dcs.ErrHeld) {
+			if _, err := b.AttemptToAcquireLeader(storetest.Within(t, storetest.Patience)); !errors.Is(err, dcs.ErrHeld) {
 				t.Errorf("another acquired: %v", err)
 			}
 			k.handOver(b, hints)
@@ -152,7 +142,7 @@ func TestLeaderOfThree(t *testing.T) {
 			k.renew("with the leader back")
 			server.WaitHealthy(t)
 			k.renew("with all back")
-			if s, err := a.Read(patient(t)); err != nil || s.Leader == nil || s.Leader.Grant != k.lease.ID {
+			if s, err := a.Read(storetest.Patient(t)); err != nil || s.Leader == nil || s.Leader.Grant != k.lease.ID {
 				t.Errorf("read %+v, %v; the lease is %+v", s, err, k.lease)
 			}
 		})
@@ -172,7 +162,7 @@ func (k *keeper) renew(when string) {
 	k.Helper()
 	plan := shortTiming.Plan(k.lease)
 	for tries := 1; ; tries++ {
-		l, err := k.d.UpdateLeader(within(k.T, shortTiming.RequestTimeout()), k.lease)
+		l, err := k.d.UpdateLeader(storetest.Within(k.T, shortTiming.RequestTimeout()), k.lease)
 		switch now := systemNow(); {
 		case err == nil && l.ID != k.lease.ID:
 			k.Fatalf("%s: the grant %s became %s", when, k.lease.ID, l.ID)
@@ -198,25 +188,25 @@ func (k *keeper) handOver(other *etcd.DCS, hints <-chan struct{}) {
 			draining = false
 		}
 	}
-	if err := k.d.ReleaseLeader(patient(k.T), k.lease); err != nil {
+	if err := k.d.ReleaseLeader(storetest.Patient(k.T), k.lease); err != nil {
 		k.Fatalf("release: %v", err)
 	}
 	select {
 	case <-hints:
-	case <-time.After(patience):
+	case <-time.After(storetest.Patience):
 		k.Fatal("the watch heard nothing of the release")
 	}
-	theirs, err := other.AttemptToAcquireLeader(patient(k.T))
+	theirs, err := other.AttemptToAcquireLeader(storetest.Patient(k.T))
 	if err != nil {
 		k.Fatalf("the other acquires: %v", err)
 	}
-	if _, err := k.d.UpdateLeader(patient(k.T), k.lease); !errors.Is(err, dcs.ErrLost) || !strings.Contains(err.Error(), "by b") {
+	if _, err := k.d.UpdateLeader(storetest.Patient(k.T), k.lease); !errors.Is(err, dcs.ErrLost) || !strings.Contains(err.Error(), "by b") {
 		k.Errorf("renewed after the release: %v", err)
 	}
-	if err := other.ReleaseLeader(patient(k.T), theirs); err != nil {
+	if err := other.ReleaseLeader(storetest.Patient(k.T), theirs); err != nil {
 		k.Fatalf("the other releases: %v", err)
 	}
-	if k.lease, err = k.d.AttemptToAcquireLeader(patient(k.T)); err != nil {
+	if k.lease, err = k.d.AttemptToAcquireLeader(storetest.Patient(k.T)); err != nil {
 		k.Fatalf("acquire again: %v", err)
 	}
 }

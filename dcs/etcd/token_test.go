@@ -9,6 +9,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -30,23 +31,23 @@ func TestTokensEnd(t *testing.T) {
 			server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3, Password: "secret", Args: args})
 			d := closing(t, server, etcd.Options{Name: "a", TTL: time.Minute})
 			other := closing(t, server, etcd.Options{Name: "b", TTL: time.Minute})
-			l := life(t, d)
-			hints := d.Watch(patient(t))
+			l := storetest.Life(t, d)
+			hints := d.Watch(storetest.Patient(t))
 			<-hints
 			wantEnded(t, server, ends)
 			steps := []func() error{
-				func() (err error) { l, err = d.UpdateLeader(patient(t), l); return err },
-				func() error { return d.Touch(patient(t), dcs.Member{State: "running"}) },
-				func() error { _, err := d.Read(patient(t)); return err },
+				func() (err error) { l, err = d.UpdateLeader(storetest.Patient(t), l); return err },
+				func() error { return d.Touch(storetest.Patient(t), dcs.Member{State: "running"}) },
+				func() error { _, err := d.Read(storetest.Patient(t)); return err },
 				func() error {
-					_, err := d.Put(patient(t), dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Absent})
+					_, err := d.Put(storetest.Patient(t), dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Absent})
 					return err
 				},
-				func() error { return d.ReleaseLeader(patient(t), l) },
-				func() (err error) { l, err = d.AttemptToAcquireLeader(patient(t)); return err },
+				func() error { return d.ReleaseLeader(storetest.Patient(t), l) },
+				func() (err error) { l, err = d.AttemptToAcquireLeader(storetest.Patient(t)); return err },
 			}
 			for i, step := range steps {
-				sleepUntil(systemNow().Add(ends * 3 / 2))
+				storetest.SleepUntil(systemNow().Add(ends * 3 / 2))
 				if err := step(); err != nil {
 					t.Errorf("step %d after the token's end: %v", i, err)
 				}
@@ -58,12 +59,12 @@ func TestTokensEnd(t *testing.T) {
 					draining = false
 				}
 			}
-			if _, err := other.Put(patient(t), dcs.Write{Key: dcs.FailoverKey, Value: []byte("{}"), Prev: dcs.Any}); err != nil {
+			if _, err := other.Put(storetest.Patient(t), dcs.Write{Key: dcs.FailoverKey, Value: []byte("{}"), Prev: dcs.Any}); err != nil {
 				t.Fatal(err)
 			}
 			select {
 			case <-hints:
-			case <-time.After(patience):
+			case <-time.After(storetest.Patience):
 				t.Error("the watch heard nothing after its token's end")
 			}
 		})
@@ -73,12 +74,12 @@ func TestTokensEnd(t *testing.T) {
 // wantEnded makes sure that tokens of this server end: else nothing is tested.
 func wantEnded(t *testing.T, server *testenv.EtcdCluster, after time.Duration) {
 	t.Helper()
-	token, err := etcd.Login(patient(t), server.Endpoints(), server.Username, server.Password)
+	token, err := etcd.Login(storetest.Patient(t), server.Endpoints(), server.Username, server.Password)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sleepUntil(systemNow().Add(after * 3))
-	if err := etcd.ReadWithToken(patient(t), server.Endpoints(), token); err == nil || !strings.Contains(err.Error(), "invalid auth token") {
+	storetest.SleepUntil(systemNow().Add(after * 3))
+	if err := etcd.ReadWithToken(storetest.Patient(t), server.Endpoints(), token); err == nil || !strings.Contains(err.Error(), "invalid auth token") {
 		t.Fatalf("read with a token that has ended: %v", err)
 	}
 }

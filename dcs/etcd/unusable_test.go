@@ -19,6 +19,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -90,7 +91,7 @@ func TestUnusableServers(t *testing.T) {
 				"read":  func(ctx context.Context) error { _, err := d.Read(ctx); return err },
 				"renew": func(ctx context.Context) error { _, err := d.UpdateLeader(ctx, dcs.Lease{ID: "abc"}); return err },
 			} {
-				err := ask(within(t, 2*time.Second))
+				err := ask(storetest.Within(t, 2*time.Second))
 				switch {
 				case err == nil || errors.Is(err, dcs.ErrLost):
 					t.Fatalf("%s: got %v", verb, err)

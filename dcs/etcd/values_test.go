@@ -9,6 +9,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestValuesOfOthers(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{Args: []string{"--max-request-bytes", "4194304"}})
-	raw, ctx := server.Client(t), patient(t)
+	raw, ctx := server.Client(t), storetest.Patient(t)
 	huge := strings.Repeat("x", 1<<20)
 	const truncated = `{"conn_url":"postgres://127.0.0.1:15430/postgr`
 	for key, want := range map[string]struct{ value, problem string }{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -22,7 +23,7 @@ func TestWatchOutlivesCompaction(t *testing.T) {
 	proxy := testenv.NewProxy(t, server.Members[0].Addr)
 	d := closing(t, server, etcd.Options{Endpoints: []string{proxy.Addr}, TTL: 5 * time.Second})
 	other := closing(t, server, etcd.Options{Name: "b"})
-	raw, ctx := server.Client(t), patient(t)
+	raw, ctx := server.Client(t), storetest.Patient(t)
 	hints := d.Watch(ctx)
 	<-hints
 	write := func(n int) (value string) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -32,16 +33,16 @@ func TestAnswersOfAnotherStoreDoNotCount(t *testing.T) {
 		Name: "a", TTL: time.Minute, Endpoints: []string{one.Members[0].Addr, other.Members[0].Addr},
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
-	l := life(t, d)
+	l := storetest.Life(t, d)
 	for range 10 {
-		if s, err := d.Read(patient(t)); err != nil || s.Leader == nil || s.Leader.Grant != l.ID {
+		if s, err := d.Read(storetest.Patient(t)); err != nil || s.Leader == nil || s.Leader.Grant != l.ID {
 			t.Fatalf("read %+v, holder %+v: %v", s, s.Leader, err)
 		}
 		var err error
-		if l, err = d.UpdateLeader(patient(t), l); err != nil {
+		if l, err = d.UpdateLeader(storetest.Patient(t), l); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.AttemptToAcquireLeader(patient(t)); !errors.Is(err, dcs.ErrHeld) {
+		if _, err := d.AttemptToAcquireLeader(storetest.Patient(t)); !errors.Is(err, dcs.ErrHeld) {
 			t.Fatalf("acquired again: %v", err)
 		}
 	}
@@ -58,7 +59,7 @@ func TestAnswersOfAnEarlierTermDoNotCount(t *testing.T) {
 	restart(t, server)
 	restart(t, server)
 	d := closing(t, server, etcd.Options{Name: "a", TTL: time.Minute})
-	l := life(t, d)
+	l := storetest.Life(t, d)
 	server.Members[0].Kill()
 	server.Members[0].Wipe()
 	server.Members[0].Start()
@@ -69,14 +70,14 @@ func TestAnswersOfAnEarlierTermDoNotCount(t *testing.T) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
-	_, err := d.UpdateLeader(within(t, 3*time.Second), l)
+	_, err := d.UpdateLeader(storetest.Within(t, 3*time.Second), l)
 	want("renew", err)
-	_, err = d.Read(within(t, 3*time.Second))
+	_, err = d.Read(storetest.Within(t, 3*time.Second))
 	want("read", err)
 	// It counts again as soon as it has caught up.
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*storetest.Patience)
 	defer cancel()
-	for _, err = d.Read(within(t, time.Second)); err != nil; _, err = d.Read(within(t, time.Second)) {
+	for _, err = d.Read(storetest.Within(t, time.Second)); err != nil; _, err = d.Read(storetest.Within(t, time.Second)) {
 		if ctx.Err() != nil {
 			t.Fatal(err)
 		}

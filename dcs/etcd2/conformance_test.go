@@ -1,30 +1,17 @@
 package etcd2_test
 
 import (
-	"flag"
-	"os"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/dcstest"
 	"github.com/regent-ha/regent/dcs/etcd2"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of the suite waits for keys to end: more tests than cores at once.
-	flag.Set("test.parallel", "16")
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestConformance(t *testing.T) {
 	for name, members := range map[string]int{"one member": 1, "three members": 3} {
@@ -64,7 +51,7 @@ func startStore(tb testing.TB, members int) dcstest.Store {
 			d := open(tb, server, etcd2.Options{Endpoints: []string{proxy.Addr}, Path: o.Path, Name: o.Name, TTL: o.TTL})
 			return d, testenv.Link{Proxy: proxy}
 		},
-		Server: process{tb, server},
+		Server: storetest.Processes[*testenv.EtcdMember]{All: server.Members, Serve: func() { server.WaitHealthy(tb) }},
 	}
 }
 
@@ -85,32 +72,4 @@ func open(tb testing.TB, server *testenv.EtcdCluster, o etcd2.Options) *etcd2.DC
 		tb.Fatal(err)
 	}
 	return d
-}
-
-// process is an etcd as the suite breaks it: all members at once.
-type process struct {
-	tb     testing.TB
-	server *testenv.EtcdCluster
-}
-
-func (p process) Freeze() {
-	for _, m := range p.server.Members {
-		m.Freeze()
-	}
-}
-
-func (p process) Thaw() {
-	for _, m := range p.server.Members {
-		m.Thaw()
-	}
-}
-
-func (p process) Restart() {
-	for _, m := range p.server.Members {
-		m.Kill()
-	}
-	for _, m := range p.server.Members {
-		m.Start()
-	}
-	p.server.WaitHealthy(p.tb)
 }

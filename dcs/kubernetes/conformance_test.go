@@ -1,35 +1,25 @@
 package kubernetes_test
 
 import (
-	"flag"
 	"fmt"
 	"hash/fnv"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"k8s.io/client-go/rest"
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/dcstest"
 	"github.com/regent-ha/regent/dcs/kubernetes"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of the suite waits for leases to end: more tests than cores at once.
-	flag.Set("test.parallel", "16")
-	code := testenv.Tests(m)
-	if err := goleak.Find(); err != nil && code == 0 {
-		os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 // The whole suite runs with the rights of deploy/kubernetes/rbac.yaml.
 func TestConformance(t *testing.T) {
@@ -67,7 +57,7 @@ func startStore(tb testing.TB, useEndpoints bool) dcstest.Store {
 			server := &rest.Config{Host: "https://" + proxy.Addr}
 			return k.open(tb, o, kubernetes.Options{UseEndpoints: useEndpoints, Server: server}), testenv.Link{Proxy: proxy}
 		},
-		Server: process{tb, k.KubernetesCluster},
+		Server: storetest.Processes[*testenv.APIServer]{All: k.Servers, Serve: func() { k.WaitServing(tb) }},
 	}
 }
 
@@ -75,11 +65,12 @@ func startStore(tb testing.TB, useEndpoints bool) dcstest.Store {
 // named after Pods.
 type cluster struct {
 	*testenv.KubernetesCluster
-	dir string
+	dir  string
+	pods *sync.Map // those that were made, by scope and name
 }
 
 func newCluster(tb testing.TB, o testenv.KubernetesOptions) cluster {
-	return cluster{testenv.Kubernetes(tb, o), tb.TempDir()}
+	return cluster{testenv.Kubernetes(tb, o), tb.TempDir(), &sync.Map{}}
 }
 
 var labels = map[string]string{"application": "regent"}
@@ -102,7 +93,7 @@ func (k cluster) open(tb testing.TB, d dcstest.Options, o kubernetes.Options) *k
 		o.Server = &rest.Config{Host: k.URL()}
 	}
 	o.Server.BearerTokenFile, o.Server.CAFile = k.token(tb, ns, account), k.CA
-	if d.Name != "" {
+	if _, made := k.pods.LoadOrStore(d.Path.Scope+"/"+d.Name, true); d.Name != "" && !made {
 		sum := fnv.New32()
 		sum.Write([]byte(d.Name))
 		ip := fmt.Sprintf("10.0.%d.%d", sum.Sum32()>>8&0xff, sum.Sum32()&0xff)
@@ -131,18 +122,4 @@ func (k cluster) token(tb testing.TB, ns, account string) string {
 		tb.Fatal(err)
 	}
 	return file
-}
-
-// process is an API server as the suite breaks it.
-type process struct {
-	tb     testing.TB
-	server *testenv.KubernetesCluster
-}
-
-func (p process) Freeze() { p.server.Servers[0].Freeze() }
-func (p process) Thaw()   { p.server.Servers[0].Thaw() }
-func (p process) Restart() {
-	p.server.Servers[0].Kill()
-	p.server.Servers[0].Start()
-	p.server.WaitServing(p.tb)
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -40,12 +41,6 @@ func oneLine(t *testing.T, err error, words ...string) {
 			t.Errorf("the error is definite: %v", err)
 		}
 	}
-}
-
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 func TestBadServers(t *testing.T) {
@@ -74,11 +69,11 @@ func TestBadServers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := openHere(t, k, Options{Name: "a", Server: &test.server})
-			_, err := d.Read(within(t, time.Second))
+			_, err := d.Read(storetest.Within(t, time.Second))
 			oneLine(t, err, append(test.words, "dcs/kubernetes: read demo: list configmaps: ")...)
-			_, err = d.AttemptToAcquireLeader(within(t, time.Second))
+			_, err = d.AttemptToAcquireLeader(storetest.Within(t, time.Second))
 			oneLine(t, err, append(test.words, "dcs/kubernetes: acquire the leader key: ")...)
-			_, err = d.UpdateLeader(within(t, time.Second), dcs.Lease{ID: "0@x"})
+			_, err = d.UpdateLeader(storetest.Within(t, time.Second), dcs.Lease{ID: "0@x"})
 			oneLine(t, err, append(test.words, "dcs/kubernetes: renew the leader key: ")...)
 		})
 	}
@@ -101,21 +96,21 @@ func TestForbiddenOnOneObject(t *testing.T) {
 	d := openHere(t, k, Options{Name: "a", Server: &rest.Config{
 		Host: k.URL(), BearerToken: k.ServiceAccountToken(t, "default", "some"), TLSClientConfig: rest.TLSClientConfig{CAFile: k.CA},
 	}})
-	_, err := d.AttemptToAcquireLeader(within(t, 10*time.Second))
+	_, err := d.AttemptToAcquireLeader(storetest.Within(t, 10*time.Second))
 	oneLine(t, err, "acquire the leader key: ", "403 Forbidden", `configmaps "demo-sync" is forbidden`, `cannot patch`)
 	if !IsRefused(err) {
 		t.Errorf("%v isn't called refused", err)
 	}
 	all := openHere(t, k, Options{Name: "b"})
-	if l, err := all.AttemptToAcquireLeader(within(t, 10*time.Second)); err != nil {
+	if l, err := all.AttemptToAcquireLeader(storetest.Within(t, 10*time.Second)); err != nil {
 		t.Errorf("the grant wasn't released: %v, %v", l, err)
 	}
-	err = d.Touch(within(t, 10*time.Second), dcs.Member{})
+	err = d.Touch(storetest.Within(t, 10*time.Second), dcs.Member{})
 	oneLine(t, err, "touch: ", `pods "a" is forbidden`)
-	err = all.Touch(within(t, 10*time.Second), dcs.Member{})
+	err = all.Touch(storetest.Within(t, 10*time.Second), dcs.Member{})
 	oneLine(t, err, "touch: ", "no such Pod")
 	k.Pod(t, "default", "b", "10.0.0.1", nil)
-	err = all.Touch(within(t, 10*time.Second), dcs.Member{})
+	err = all.Touch(storetest.Within(t, 10*time.Second), dcs.Member{})
 	oneLine(t, err, "touch: ", "the Pod has not the label")
 }
 
@@ -130,10 +125,10 @@ func TestTokenIsReadAgain(t *testing.T) {
 	}
 	write("s3cret")
 	d := openHere(t, k, Options{Server: &rest.Config{Host: k.URL(), BearerTokenFile: file, TLSClientConfig: rest.TLSClientConfig{CAFile: k.CA}}})
-	_, err := d.Read(within(t, 10*time.Second))
+	_, err := d.Read(storetest.Within(t, 10*time.Second))
 	oneLine(t, err, "401 Unauthorized")
 	write(k.Token)
-	if _, err := d.Read(within(t, 10*time.Second)); err != nil {
+	if _, err := d.Read(storetest.Within(t, 10*time.Second)); err != nil {
 		t.Errorf("with the new token: %v", err)
 	}
 }
@@ -168,14 +163,14 @@ func TestInCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := openHere(t, k, Options{Server: c})
-	if _, err := d.Read(within(t, 10*time.Second)); err != nil {
+	if _, err := d.Read(storetest.Within(t, 10*time.Second)); err != nil {
 		t.Errorf("as the Pod: %v", err)
 	}
 	write("token", "s3cret")
-	_, err = d.Read(within(t, 10*time.Second))
+	_, err = d.Read(storetest.Within(t, 10*time.Second))
 	oneLine(t, err, "401 Unauthorized")
 	write("token", k.Token+"\n")
-	if _, err := d.Read(within(t, 10*time.Second)); err != nil {
+	if _, err := d.Read(storetest.Within(t, 10*time.Second)); err != nil {
 		t.Errorf("with the next token: %v", err)
 	}
 	t.Setenv(hostVar, "")
@@ -196,7 +191,7 @@ func TestLater(t *testing.T) {
 			fmt.Fprint(w, `{"metadata":{"name":"demo-leader","resourceVersion":"1"}}`)
 		}))
 		d := openHere(t, nil, Options{Server: &rest.Config{Host: s.URL}, Retriable: []int{521}})
-		if _, err := d.look(within(t, 10*time.Second), "configmaps", "demo-leader"); err != nil || asked.Load() != 3 {
+		if _, err := d.look(storetest.Within(t, 10*time.Second), "configmaps", "demo-leader"); err != nil || asked.Load() != 3 {
 			t.Errorf("%d: %v after %d requests", code, err, asked.Load())
 		}
 		s.Close()

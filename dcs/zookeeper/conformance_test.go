@@ -1,33 +1,20 @@
 package zookeeper_test
 
 import (
-	"flag"
 	"io"
 	"log/slog"
-	"os"
 	"strconv"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/dcstest"
 	"github.com/regent-ha/regent/dcs/zookeeper"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of the suite waits for leases to end: more tests than cores at once.
-	flag.Set("test.parallel", "16")
-	code := testenv.Tests(m) // not as root: PostgreSQL refuses it
-	if err := goleak.Find(); err != nil && code == 0 {
-		os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestConformance(t *testing.T) { dcstest.Run(t, harness) }
 
@@ -59,7 +46,7 @@ func startStore(tb testing.TB) dcstest.Store {
 			}
 			return sessions
 		},
-		Server: process{tb, server},
+		Server: storetest.Processes[*testenv.ZooKeeperMember]{All: server.Members, Serve: func() { server.WaitHealthy(tb) }},
 	}
 }
 
@@ -77,20 +64,6 @@ func open(tb testing.TB, server *testenv.ZooKeeperCluster, o zookeeper.Options) 
 		tb.Fatal(err)
 	}
 	return d
-}
-
-// process is a ZooKeeper of one server as the suite breaks it.
-type process struct {
-	tb     testing.TB
-	server *testenv.ZooKeeperCluster
-}
-
-func (p process) Freeze() { p.server.Members[0].Freeze() }
-func (p process) Thaw()   { p.server.Members[0].Thaw() }
-func (p process) Restart() {
-	p.server.Members[0].Kill()
-	p.server.Members[0].Start()
-	p.server.WaitHealthy(p.tb)
 }
 
 func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -9,6 +9,7 @@ import (
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/zookeeper"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -38,30 +39,24 @@ func stays(t *testing.T, o dcs.DCS, l dcs.Lease) {
 	t.Helper()
 	seen := false
 	for clock.System().Now().Before(l.End()) {
-		s, err := o.Read(within(t, 5*time.Second))
+		s, err := o.Read(storetest.Within(t, 5*time.Second))
 		now := clock.System().Now()
 		if err == nil && (s.Leader == nil || s.Leader.Grant != l.ID) && now.Before(l.End()) {
 			t.Fatalf("the key went %v before the end of the lease %+v; the holder is %+v", l.End().Sub(now), l, s.Leader)
 		}
 		seen = seen || err == nil
-		sleepUntil(now.Add(50 * time.Millisecond))
+		storetest.SleepUntil(now.Add(50 * time.Millisecond))
 	}
 	if !seen {
 		t.Fatal("the key was never read")
 	}
-	testenv.Eventually(t, patience, "the key to end", func() error {
-		s, err := o.Read(within(t, 5*time.Second))
+	testenv.Eventually(t, storetest.Patience, "the key to end", func() error {
+		s, err := o.Read(storetest.Within(t, 5*time.Second))
 		if err == nil && s.Leader != nil {
 			err = errors.New("it is there")
 		}
 		return err
 	})
-}
-
-func sleepUntil(at clock.Instant) {
-	timer := clock.System().NewTimer(at)
-	defer timer.Stop()
-	<-timer.C()
 }
 
 // A follower is cut off right after it acknowledged: what it knew of its clients
@@ -72,20 +67,20 @@ func TestFollowerCutOffAfterItAcknowledged(t *testing.T) {
 	for name, begin := range map[string]func(a *zookeeper.DCS, l dcs.Lease) (dcs.Lease, error){
 		"acquire": func(a *zookeeper.DCS, l dcs.Lease) (dcs.Lease, error) { return l, nil },
 		"renew": func(a *zookeeper.DCS, l dcs.Lease) (dcs.Lease, error) {
-			sleepUntil(l.Since.Add(l.For * 2 / 3))
-			return a.UpdateLeader(patient(t), l)
+			storetest.SleepUntil(l.Since.Add(l.For * 2 / 3))
+			return a.UpdateLeader(storetest.Patient(t), l)
 		},
 		"renew twice at once": func(a *zookeeper.DCS, l dcs.Lease) (dcs.Lease, error) {
-			sleepUntil(l.Since.Add(l.For * 2 / 3))
-			l, err := a.UpdateLeader(patient(t), l)
+			storetest.SleepUntil(l.Since.Add(l.For * 2 / 3))
+			l, err := a.UpdateLeader(storetest.Patient(t), l)
 			if err != nil {
 				return l, err
 			}
-			return a.UpdateLeader(patient(t), l, dcs.Write{Key: dcs.StatusKey, Value: []byte("{}"), Prev: dcs.Any})
+			return a.UpdateLeader(storetest.Patient(t), l, dcs.Write{Key: dcs.StatusKey, Value: []byte("{}"), Prev: dcs.Any})
 		},
 		"longer TTL": func(a *zookeeper.DCS, l dcs.Lease) (dcs.Lease, error) {
 			a.SetTTL(4 * time.Second)
-			return a.UpdateLeader(patient(t), l)
+			return a.UpdateLeader(storetest.Patient(t), l)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,10 +88,10 @@ func TestFollowerCutOffAfterItAcknowledged(t *testing.T) {
 			path := dcs.Path{Scope: "cut-" + name}
 			a := closing(t, server, zookeeper.Options{Servers: []string{follower.Addr}, Path: path, Name: "a", TTL: 3 * time.Second})
 			o := closing(t, server, zookeeper.Options{Servers: others(server, follower), Path: path})
-			if _, err := o.Read(patient(t)); err != nil {
+			if _, err := o.Read(storetest.Patient(t)); err != nil {
 				t.Fatal(err)
 			}
-			l, err := a.AttemptToAcquireLeader(patient(t))
+			l, err := a.AttemptToAcquireLeader(storetest.Patient(t))
 			if err == nil {
 				l, err = begin(a, l)
 			}
@@ -118,7 +113,7 @@ func TestLeaderOfServersKilled(t *testing.T) {
 	for _, longer := range []bool{false, true} {
 		t.Run(fmt.Sprintf("after a longer TTL: %v", longer), func(t *testing.T) {
 			server := testenv.ZooKeeper(t, testenv.ZooKeeperOptions{Members: 3})
-			ctx := patient(t)
+			ctx := storetest.Patient(t)
 			a := closing(t, server, zookeeper.Options{Name: "a", TTL: 3 * time.Second})
 			o := closing(t, server, zookeeper.Options{})
 			l, err := a.AttemptToAcquireLeader(ctx)
@@ -138,7 +133,7 @@ func TestLeaderOfServersKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			member(t, server, "leader").Freeze() // no majority is left
-			if _, err := a.UpdateLeader(within(t, time.Second), l); err == nil || errors.Is(err, dcs.ErrLost) {
+			if _, err := a.UpdateLeader(storetest.Within(t, time.Second), l); err == nil || errors.Is(err, dcs.ErrLost) {
 				t.Errorf("without a majority: got %v", err)
 			}
 		})
@@ -149,9 +144,9 @@ func TestLeaderOfServersKilled(t *testing.T) {
 func TestServersFailOneByOne(t *testing.T) {
 	t.Parallel()
 	server := testenv.ZooKeeper(t, testenv.ZooKeeperOptions{Members: 3})
-	ctx := patient(t)
+	ctx := storetest.Patient(t)
 	a := closing(t, server, zookeeper.Options{Name: "a", TTL: 20 * time.Second, AttemptTimeout: time.Second})
-	l := life(t, a)
+	l := storetest.Life(t, a)
 	for _, m := range server.Members {
 		m.Freeze()
 		next, err := a.UpdateLeader(ctx, l, dcs.Write{Key: dcs.StatusKey, Value: []byte(m.Addr), Prev: dcs.Any})

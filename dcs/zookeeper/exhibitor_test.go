@@ -14,6 +14,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/zookeeper"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -54,7 +55,7 @@ func (e *exhibitor) names(tb testing.TB, server string) {
 func (e *exhibitor) asks(tb testing.TB) {
 	tb.Helper()
 	before := e.asked.Load()
-	testenv.Eventually(tb, patience, "questions to Exhibitor", func() error {
+	testenv.Eventually(tb, storetest.Patience, "questions to Exhibitor", func() error {
 		if n := e.asked.Load() - before; n < 2 {
 			return fmt.Errorf("%d were asked", n)
 		}
@@ -86,7 +87,7 @@ func (b *buffer) String() string {
 func TestExhibitorNamesServers(t *testing.T) {
 	t.Parallel()
 	server := testenv.ZooKeeper(t, testenv.ZooKeeperOptions{Members: 3})
-	ctx := patient(t)
+	ctx := storetest.Patient(t)
 	named := startExhibitor(t)
 	named.names(t, server.Members[0].Addr)
 	e := &zookeeper.Exhibitor{Addrs: []string{named.addr}, Interval: 20 * time.Millisecond}
@@ -96,7 +97,7 @@ func TestExhibitorNamesServers(t *testing.T) {
 	}
 	var log buffer
 	a := closing(t, server, zookeeper.Options{Servers: servers, Exhibitor: e, Name: "a", TTL: time.Minute, AttemptTimeout: time.Second, Logger: textLogger(&log)})
-	l := life(t, a)
+	l := storetest.Life(t, a)
 	b := closing(t, server, zookeeper.Options{Servers: others(server, server.Members[0]), Name: "b"})
 	if s, err := b.Read(ctx); err != nil || s.Leader == nil || s.Leader.Grant != l.ID {
 		t.Errorf("by its own servers: %+v, %v", s.Leader, err)
@@ -146,7 +147,7 @@ func TestExhibitorsThatDoNotAnswer(t *testing.T) {
 	defer silent.Close()
 	port := silent.Addr().(*net.TCPAddr).Port
 	e := &zookeeper.Exhibitor{Addrs: []string{silent.Addr().String(), fmt.Sprint("127.0.0.9:", port)}}
-	_, err = e.Servers(patient(t))
+	_, err = e.Servers(storetest.Patient(t))
 	want := fmt.Sprintf("no Exhibitor tells the servers: http://127.0.0.1:%d/exhibitor/v1/cluster/list: no answer within 3.1s;"+
 		" http://127.0.0.9:%d/exhibitor/v1/cluster/list: connection refused", port, port)
 	if err == nil || err.Error() != want {
@@ -162,7 +163,7 @@ func TestExhibitorsThatDoNotAnswer(t *testing.T) {
 	} {
 		named := startExhibitor(t)
 		named.answer.Store(answer)
-		_, err := (&zookeeper.Exhibitor{Addrs: []string{named.addr}}).Servers(patient(t))
+		_, err := (&zookeeper.Exhibitor{Addrs: []string{named.addr}}).Servers(storetest.Patient(t))
 		if err == nil || !strings.Contains(err.Error(), named.addr+"/exhibitor/v1/cluster/list: "+want) {
 			t.Errorf("%s: %v", answer, err)
 		}

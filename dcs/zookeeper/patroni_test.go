@@ -10,6 +10,7 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/zookeeper"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -23,7 +24,7 @@ func TestPatroniInTheSameCluster(t *testing.T) {
 	patroni := testenv.NewPatroni(t, testenv.PatroniOptions{
 		Scope: "demo", Name: "p", Store: fmt.Sprintf("zookeeper: {hosts: ['%s']}", server.Members[0].Addr),
 	})
-	ctx := patient(t)
+	ctx := storetest.Patient(t)
 	a := closing(t, server, zookeeper.Options{Name: "a", TTL: 2 * time.Minute})
 	lease, err := a.AttemptToAcquireLeader(ctx)
 	if err != nil {

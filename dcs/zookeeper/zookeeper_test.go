@@ -14,10 +14,9 @@ import (
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/zookeeper"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
-
-const patience = 30 * time.Second
 
 // closing is open for a handle that ends with the test.
 func closing(t *testing.T, server *testenv.ZooKeeperCluster, o zookeeper.Options) *zookeeper.DCS {
@@ -30,85 +29,20 @@ func closing(t *testing.T, server *testenv.ZooKeeperCluster, o zookeeper.Options
 	return d
 }
 
-func patient(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// life is what a member does all day; it ends with the key held.
-func life(t *testing.T, d *zookeeper.DCS) dcs.Lease {
-	t.Helper()
-	ctx := patient(t)
-	must := func(what string, err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
-	must("touch", d.Touch(ctx, dcs.Member{State: "running"}))
-	l, err := d.AttemptToAcquireLeader(ctx)
-	must("acquire", err)
-	l, err = d.UpdateLeader(ctx, l, dcs.Write{Key: dcs.StatusKey, Value: []byte("{}"), Prev: dcs.Any})
-	must("renew", err)
-	must("touch again", d.Touch(ctx, dcs.Member{State: "running"}))
-	s, err := d.Read(ctx)
-	must("read", err)
-	if s.Leader == nil || s.Leader.Grant != l.ID || len(s.Documents) != 2 {
-		t.Fatalf("read %+v, holder %+v", s, s.Leader)
-	}
-	return l
-}
-
 func TestServerClampsTTL(t *testing.T) {
 	t.Parallel()
 	server := testenv.ZooKeeper(t, testenv.ZooKeeperOptions{MaxSession: 20 * time.Second})
 	var log strings.Builder
 	d := closing(t, server, zookeeper.Options{Name: "a", TTL: time.Minute, Logger: textLogger(&log)})
-	l := life(t, d)
+	l := storetest.Life(t, d)
 	if l.For != 20*time.Second {
 		t.Errorf("For is %v, want 20s, which is all that the server grants", l.For)
 	}
-	if again, err := d.UpdateLeader(patient(t), l); err != nil || again.ID != l.ID {
+	if again, err := d.UpdateLeader(storetest.Patient(t), l); err != nil || again.ID != l.ID {
 		t.Errorf("the next renewal: %+v, %v", again, err)
 	}
 	if text := log.String(); strings.Count(text, "the store grants less than ttl") != 1 {
 		t.Errorf("the log is: %s", text)
-	}
-}
-
-func TestOpenNeedsNoServer(t *testing.T) {
-	t.Parallel()
-	server := testenv.ZooKeeper(t, testenv.ZooKeeperOptions{})
-	server.Members[0].Kill()
-	d := closing(t, server, zookeeper.Options{Name: "a"})
-	if _, err := d.Read(within(t, 300*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("without a server: got %v, want the end of the context", err)
-	}
-	server.Members[0].Start()
-	life(t, d)
-}
-
-func TestCloseEndsCalls(t *testing.T) {
-	t.Parallel()
-	server := testenv.ZooKeeper(t, testenv.ZooKeeperOptions{})
-	d := closing(t, server, zookeeper.Options{Name: "a"})
-	l := life(t, d)
-	server.Members[0].Freeze()
-	ctx, done := patient(t), make(chan error)
-	go func() {
-		_, err := d.UpdateLeader(ctx, l)
-		done <- err
-	}()
-	time.AfterFunc(100*time.Millisecond, func() { d.Close() })
-	if err := <-done; err == nil || ctx.Err() != nil {
-		t.Errorf("got %v, context %v", err, ctx.Err())
 	}
 }
 
@@ -117,48 +51,18 @@ func TestCloseEndsCalls(t *testing.T) {
 func TestSessionsDoNotPileUp(t *testing.T) {
 	t.Parallel()
 	server := testenv.ZooKeeper(t, testenv.ZooKeeperOptions{})
-	ctx := patient(t)
-	want := func(when string, n int) {
-		t.Helper()
-		testenv.Eventually(t, patience, when, func() error {
-			if sessions := server.Members[0].Sessions(t); sessions != n {
-				return fmt.Errorf("%d sessions, want %d", sessions, n)
-			}
-			return nil
-		})
-	}
 	a := closing(t, server, zookeeper.Options{Name: "a", TTL: time.Minute})
 	b := closing(t, server, zookeeper.Options{Name: "b", TTL: time.Minute})
-	l := life(t, a)
-	for range 20 {
-		if l, _ = a.UpdateLeader(ctx, l); l.ID == "" {
-			t.Fatal("not renewed")
-		}
-		a.Touch(ctx, dcs.Member{State: "running"})
-	}
-	want("after renewals", 3)
-	for range 5 {
-		if _, err := b.AttemptToAcquireLeader(ctx); !errors.Is(err, dcs.ErrHeld) {
-			t.Fatal(err)
-		}
-	}
-	want("after refused attempts", 3)
-	a.SetTTL(2 * time.Minute)
-	moved, err := a.UpdateLeader(ctx, l)
-	if err != nil || moved.For != 2*time.Minute {
-		t.Fatalf("moved to %+v, %v", moved, err)
-	}
-	want("after the key was moved", 3)
-	if err := a.Touch(ctx, dcs.Member{State: "running"}); err != nil {
-		t.Fatal(err)
-	}
-	want("after the entry was moved", 3)
-	if err := a.ReleaseLeader(ctx, moved); err != nil {
-		t.Fatal(err)
-	}
-	want("after the release", 2)
+	count := func(context.Context) (int, error) { return server.Members[0].Sessions(t), nil }
+	storetest.CheckCounts(t, a, b, time.Minute, count, storetest.Counts{Renewed: 3, Refused: 3, Moved: 3, Released: 2, Acquired: 3})
 	a.Close()
-	want("after Close", 1) // of the entry, until its time is up
+	b.Close()
+	testenv.Eventually(t, storetest.Patience, "handles that are closed to keep the entry and the key", func() error {
+		if n := server.Members[0].Sessions(t); n != 2 {
+			return fmt.Errorf("%d sessions", n)
+		}
+		return nil
+	})
 }
 
 func TestCredentials(t *testing.T) {
@@ -167,9 +71,9 @@ func TestCredentials(t *testing.T) {
 	only := zk.DigestACL(zk.PermAll, "regent", "hunter2")[0]
 	acl := []zookeeper.ACL{{Scheme: only.Scheme, ID: only.ID, Perms: zookeeper.All}}
 	d := closing(t, server, zookeeper.Options{Name: "a", ACL: acl, Auth: []zookeeper.Auth{{Scheme: "digest", Credential: "regent:hunter2"}}})
-	life(t, d)
+	storetest.Life(t, d)
 	stranger := closing(t, server, zookeeper.Options{Name: "b", Auth: []zookeeper.Auth{{Scheme: "digest", Credential: "regent:wrong2"}}})
-	ctx := patient(t)
+	ctx := storetest.Patient(t)
 	_, errRead := stranger.Read(ctx)
 	_, errPut := stranger.Put(ctx, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Any})
 	_, errAcquire := stranger.AttemptToAcquireLeader(ctx)
@@ -195,12 +99,12 @@ func TestNodeThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	server := testenv.ZooKeeper(t, testenv.ZooKeeperOptions{})
 	d := closing(t, server, zookeeper.Options{Name: "a"})
-	life(t, d)
+	storetest.Life(t, d)
 	if _, err := server.Client(t).Create("/service/demo/config", []byte("{}"), 0, zk.DigestACL(zk.PermAll, "u", "p")); err != nil {
 		t.Fatal(err)
 	}
 	const want = "dcs/zookeeper: read /service/demo: /service/demo/config: permission denied"
-	if _, err := d.Read(patient(t)); err == nil || err.Error() != want {
+	if _, err := d.Read(storetest.Patient(t)); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -246,7 +150,7 @@ func TestWhatIsNoZooKeeper(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = d.AttemptToAcquireLeader(within(t, 2*time.Second))
+		_, err = d.AttemptToAcquireLeader(storetest.Within(t, 2*time.Second))
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "acquire the leader key: "+addr) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -272,7 +176,7 @@ func TestForeignTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := closing(t, server, zookeeper.Options{Name: "a"})
-	s, err := d.Read(patient(t))
+	s, err := d.Read(storetest.Patient(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +189,7 @@ func TestForeignTree(t *testing.T) {
 	if len(s.Documents) != len(want) || s.Leader == nil || s.Leader.Name != "old" || s.Leader.Grant != fmt.Sprintf("%x", raw.SessionID()) || s.Leader.Lineage == "" {
 		t.Errorf("read %+v, holder %+v", s.Documents, s.Leader)
 	}
-	if _, err := d.AttemptToAcquireLeader(patient(t)); !errors.Is(err, dcs.ErrHeld) {
+	if _, err := d.AttemptToAcquireLeader(storetest.Patient(t)); !errors.Is(err, dcs.ErrHeld) {
 		t.Errorf("got %v, want ErrHeld", err)
 	}
 }

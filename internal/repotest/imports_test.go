@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"internal/servers":  {"github.com/hashicorp/consul/api", "go.yaml.in/yaml/v3"},
 	"internal/testenv": {"internal/ports", "internal/servers", "internal/tcpproxy", "go.etcd.io/etcd/client/v3", "go.uber.org/zap", "google.golang.org/grpc",
 		"github.com/go-zookeeper/zk", "github.com/hashicorp/consul/api", "golang.org/x/sys/unix"},
+	"internal/storetest":             {"clock", "dcs", "internal/testenv", "go.uber.org/goleak"},
 	"internal/testenv/pg_basebackup": {"github.com/jackc/pgx/v5/"},
 	"internal/lab": {"internal/ports", "internal/servers", "clock", "dcs", "dcs/consul", "dcs/etcd", "dcs/etcd2", "dcs/kubernetes", "dcs/zookeeper", "deploy",
 		"internal/tcpproxy",
@@ -82,7 +83,7 @@ var mayImport = map[string][]string{
 // testsMayImport is what every test may import in addition, beside what its
 // package and the packages below it may.
 var testsMayImport = []string{
-	"clock", "dcs/dcstest", "dcs/memory", "postgres/postgrestest", "ha/hatest", "internal/testenv", "internal/lab", "internal/tcpproxy",
+	"clock", "dcs/dcstest", "dcs/memory", "postgres/postgrestest", "ha/hatest", "internal/testenv", "internal/storetest", "internal/lab", "internal/tcpproxy",
 	"github.com/go-zookeeper/zk", "github.com/google/go-cmp/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/jackc/pgx/v5",
 	"golang.org/x/net/dns/dnsmessage", "golang.org/x/sys/unix",
 }
