@@ -14,8 +14,8 @@ STORE    ?= etcd
 bench: ## gaps of clients, costs of idle agents, health checks
 	@scripts/deps test
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && chmod 755 "$$dir" && \
-	$(GO) build -trimpath -o "$$dir/regent" ./cmd/regent && \
-	$(GO) build -trimpath -o "$$dir/bench" ./internal/bench/cmd && \
+	$(BUILD) -o "$$dir/regent" ./cmd/regent && \
+	$(BUILD) -o "$$dir/bench" ./internal/bench/cmd && \
 	scripts/servers for $(STORE) && for s in consul kube-apiserver regent-store; do test ! -x "$(CACHE)/servers/$$s" || cp "$(CACHE)/servers/$$s" "$$dir"; done && \
 	"$$dir/bench" -regent "$$dir/regent" -store $(STORE) -n $(N) -settings "$(SETTINGS)" $(if $(PEER),-peer $(PEER)) $(if $(FLOOR),-floor) $(ARGS)
 

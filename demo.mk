@@ -6,6 +6,6 @@ DEMO_STORE := $(or $(patsubst --store=%,%,$(filter --store=%,$(ARGS))),regent-st
 demo: ## a cluster of three to play with; make demo ARGS=--check is a tour that ends by itself
 	@scripts/deps server $(DEMO_STORE)
 	@mkdir -p $(DEMO_BIN)
-	@go build -trimpath -o $(DEMO_BIN)/ ./cmd/regent $(wildcard ./cmd/regentctl)
+	@$(BUILD) -o $(DEMO_BIN)/ ./cmd/regent $(wildcard ./cmd/regentctl)
 	@scripts/servers for $(DEMO_STORE)
 	@$(DEMO_BIN)/regent demo $(ARGS)

@@ -38,7 +38,7 @@ func withDaemon(run func() int) (int, error) {
 		return 0, err
 	}
 	path := filepath.Join(dir, "regent")
-	build := exec.Command("go", "build", "-o", path, "github.com/regent-ha/regent/cmd/regent")
+	build := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", path, "github.com/regent-ha/regent/cmd/regent")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}
