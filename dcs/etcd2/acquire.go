@@ -83,15 +83,44 @@ func (d *DCS) prepare(ctx context.Context) (*candidate, error) {
 	if c := d.candidate; c != nil && c.sent && d.clock.Now().Before(c.until) {
 		return c, nil
 	}
-	ttl := 2*d.wantedTTL() + time.Minute
-	c := &candidate{mark: rand.Text()}
-	a, err := d.attempt(ctx, request{method: http.MethodPut, key: d.markKey(), form: url.Values{"value": {c.mark}, "ttl": {seconds(ttl)}}})
+	c, err := d.mark(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("mark the attempt: %w", err)
 	}
-	c.index, c.until = a.Node.ModifiedIndex, a.sent.Add(ttl/2)
 	d.candidate = c
 	return c, nil
+}
+
+// mark writes a mark in the place of the one that stands. One that an attempt before
+// had sent, and that arrives only now, is refused: it was to replace another one.
+func (d *DCS) mark(ctx context.Context) (*candidate, error) {
+	const tries = 3
+	ttl := 2*d.wantedTTL() + time.Minute
+	c := &candidate{mark: rand.Text(), until: d.clock.Now().Add(ttl / 2)}
+	for range tries {
+		stands, err := d.look(ctx, d.markKey())
+		switch {
+		case err != nil:
+			return nil, err
+		case stands != nil && stands.Value == c.mark: // whose answer didn't come
+			c.index = stands.ModifiedIndex
+			return c, nil
+		}
+		form := url.Values{"value": {c.mark}, "ttl": {seconds(ttl)}, "prevExist": {"false"}}
+		if stands != nil {
+			form.Set("prevExist", "true")
+			form.Set("prevIndex", strconv.FormatUint(stands.ModifiedIndex, 10))
+		}
+		a, err := d.attempt(ctx, request{method: http.MethodPut, key: d.markKey(), form: form})
+		switch {
+		case err == nil:
+			c.index = a.Node.ModifiedIndex
+			return c, nil
+		case !isMoved(err) && !hasCode(err, codeExists):
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("it was replaced %d times in a row", tries)
 }
 
 // markKey is one element, whatever the name.

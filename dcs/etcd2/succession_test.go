@@ -1,13 +1,20 @@
 package etcd2
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/internal/storetest"
 	"github.com/regent-ha/regent/internal/testenv"
 )
 
@@ -174,6 +181,41 @@ func TestNameIsNoProof(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A mark of an attempt that was given up arrives when another one stands: it must not
+// take that one for a twin's.
+func TestMarkArrivesLate(t *testing.T) {
+	t.Parallel()
+	server := testenv.Etcd(t, testenv.EtcdOptions{V2: true})
+	there := &url.URL{Scheme: "http", Host: server.Members[0].Addr}
+	var late *http.Request
+	forward := httputil.NewSingleHostReverseProxy(there)
+	way := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPut && strings.Contains(r.URL.Path, "attempts/") && late == nil:
+			body, _ := io.ReadAll(r.Body)
+			late = httptest.NewRequest(r.Method, r.URL.Path, bytes.NewReader(body))
+			late.Header = r.Header.Clone()
+			<-r.Context().Done()
+			return
+		case r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/leader"):
+			answer := httptest.NewRecorder()
+			forward.ServeHTTP(answer, late)
+			if answer.Code != http.StatusPreconditionFailed {
+				t.Errorf("the late mark is answered %d: %s", answer.Code, answer.Body)
+			}
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(way.Close)
+	d := openHere(t, nil, Options{Name: "a", Endpoints: []string{way.URL}, AttemptTimeout: 20 * time.Second})
+	if _, err := d.AttemptToAcquireLeader(storetest.Within(t, 300*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("without an answer: %v", err)
+	}
+	if _, err := d.AttemptToAcquireLeader(storetest.Within(t, storetest.Patience)); err != nil {
+		t.Errorf("the next attempt: %v", err)
 	}
 }
 
