@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -51,6 +52,25 @@ func (s *scene) fenced(n *lab.Node) {
 	s.stopped(n)
 }
 
+// reaped waits until those who left lock files beside a node's sockets are no more,
+// not even as zombies: PostgreSQL would take them for servers that run.
+func (s *scene) reaped(n *lab.Node) {
+	s.t.Helper()
+	locks, err := filepath.Glob(filepath.Join(n.Dir, ".s.PGSQL.*.lock"))
+	s.must(err)
+	for _, lock := range locks {
+		text, err := os.ReadFile(lock)
+		s.must(err)
+		pid, _, _ := strings.Cut(string(text), "\n")
+		s.until("the end of process "+pid, func(context.Context) error {
+			if _, err := os.Stat("/proc/" + strings.TrimSpace(pid)); errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return errors.New("it is there")
+		})
+	}
+}
+
 // After a fence somebody starts PostgreSQL by hand. Without standby.signal it is
 // killed, with it it is read-only, and promoted it ends: no write is taken. Under
 // its agent it comes back.
@@ -71,6 +91,7 @@ func TestByHandAfterFence(t *testing.T) {
 	if err := os.Remove(filepath.Join(old.DataDir(), "postmaster.pid")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
+	s.reaped(old)
 	s.must(s.ctl(old, "start", "-w"))
 	if ok, err := old.Writable(t.Context()); err != nil || ok {
 		t.Errorf("started by hand it takes writes: %v, %v", ok, err)
