@@ -2,7 +2,7 @@
 #
 #   N=5                     how often each event is measured
 #   SETTINGS=5/1/1,20/1/3   ttl/loop_wait/retry_timeout; each is a system of its own
-#   STORE=consul            another store than etcd: etcd2, regent-store, consul, zookeeper, kubernetes
+#   STORE=consul            another store than etcd: etcd2, regent-store, consul, zookeeper, kubernetes, kubernetes-configmaps
 #   PEER=patroni            Patroni beside it: apt-get install patroni python3-etcd python3-psycopg2
 #   FLOOR=1                 the same steps without any agent
 #   ARGS='-events restart'  anything else that -h tells

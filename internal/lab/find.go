@@ -17,6 +17,9 @@ var known = map[string]func(*finder) StoreKind{
 	"consul":       func(f *finder) StoreKind { return Consul(f.own("consul")) },
 	"zookeeper":    func(f *finder) StoreKind { return ZooKeeper(f.keep(servers.FindZooKeeper())) },
 	"kubernetes":   func(f *finder) StoreKind { return Kubernetes(f.own("kube-apiserver"), f.own("regent-store")) },
+	"kubernetes-configmaps": func(f *finder) StoreKind {
+		return KubernetesConfigMaps(f.own("kube-apiserver"), f.own("regent-store"))
+	},
 }
 
 // StoreNames are the names that FindStore knows.

@@ -10,8 +10,8 @@ import (
 )
 
 // StoreKind is a kind of store that a lab can have, with the paths of its programs:
-// Consul, Etcd, EtcdV2, Kubernetes, RegentStore, ZooKeeper, or one by name
-// (FindStore).
+// Consul, Etcd, EtcdV2, Kubernetes, KubernetesConfigMaps, RegentStore, ZooKeeper,
+// or one by name (FindStore).
 type StoreKind interface {
 	// Least are the shortest timeouts that members allow on it.
 	Least() dcs.Timing

@@ -19,12 +19,21 @@ import (
 
 // Kubernetes is one API server and its etcd, which is cmd/regent-store. There is
 // no kubelet: the lab makes the members' Pods, and who is in them runs as the
-// service account of deploy/kubernetes/rbac.yaml.
+// service account of deploy/kubernetes/rbac.yaml. The cluster's documents are
+// annotations of Endpoints.
 func Kubernetes(apiServer, regentStore string) StoreKind {
-	return kubernetesKind{apiServer, regentStore}
+	return kubernetesKind{apiServer, regentStore, true}
 }
 
-type kubernetesKind struct{ apiServer, regentStore string }
+// KubernetesConfigMaps is Kubernetes with the documents at ConfigMaps.
+func KubernetesConfigMaps(apiServer, regentStore string) StoreKind {
+	return kubernetesKind{apiServer, regentStore, false}
+}
+
+type kubernetesKind struct {
+	apiServer, regentStore string
+	useEndpoints           bool
+}
 
 func (kubernetesKind) Least() dcs.Timing { return common }
 
@@ -50,17 +59,18 @@ func (k kubernetesKind) build(s site) (backend, error) {
 		return nil, err
 	}
 	b := &kubernetesStore{
-		site: s, shared: shared, addr: addrs[2],
+		site: s, shared: shared, addr: addrs[2], useEndpoints: k.useEndpoints,
 		processes: []server{{"etcd", addrs[0], store.RegentStoreArgs(k.regentStore)}, {"kube-apiserver", addrs[2], argv}},
 	}
 	return b, errors.Join(os.WriteFile(b.token("admin"), []byte(shared.Token), 0o600), b.writeKubeconfig(b.adminConfig(), b.addr, "admin"))
 }
 
 type kubernetesStore struct {
-	site      site
-	shared    servers.Kubernetes
-	addr      string
-	processes []server
+	site         site
+	shared       servers.Kubernetes
+	addr         string
+	useEndpoints bool
+	processes    []server
 }
 
 func (b *kubernetesStore) servers() []server { return b.processes }
@@ -128,13 +138,13 @@ func (b *kubernetesStore) open(path dcs.Path, ttl time.Duration) (dcs.DCS, error
 	if err != nil {
 		return nil, err
 	}
-	return kubernetes.Open(kubernetes.Options{Server: server, Namespace: namespace, Path: path, TTL: ttl, Labels: podLabels(), UseEndpoints: true})
+	return kubernetes.Open(kubernetes.Options{Server: server, Namespace: namespace, Path: path, TTL: ttl, Labels: podLabels(), UseEndpoints: b.useEndpoints})
 }
 
 func (b *kubernetesStore) member(_, dir, link string) (membership, error) {
 	config := filepath.Join(dir, "kubeconfig")
 	return membership{
-		section: map[string]any{"kubernetes": map[string]any{"namespace": namespace, "labels": podLabels(), "use_endpoints": true}},
+		section: map[string]any{"kubernetes": map[string]any{"namespace": namespace, "labels": podLabels(), "use_endpoints": b.useEndpoints}},
 		env:     []string{"KUBECONFIG=" + config},
 	}, b.writeKubeconfig(config, link, "regent")
 }

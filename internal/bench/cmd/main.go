@@ -34,7 +34,7 @@ func run() (int, error) {
 	flag.IntVar(&o.Rounds, "n", 3, "how often each event is measured")
 	flag.StringVar(&settings, "settings", "5/1/1", "ttl/loop_wait/retry_timeout of the daemon, several separated by commas; none: it isn't measured")
 	flag.StringVar(&events, "events", "", "only these, separated by commas: "+strings.Join(bench.EventNames(), ", "))
-	flag.StringVar(&store, "store", "etcd", "etcd, etcd2, regent-store, consul, zookeeper or kubernetes")
+	flag.StringVar(&store, "store", "etcd", "etcd, etcd2, regent-store, consul, zookeeper, kubernetes or kubernetes-configmaps")
 	flag.StringVar(&peer, "peer", "", "patroni: measure it too")
 	flag.BoolVar(&o.Floor, "floor", false, "measure the same steps without any agent too")
 	flag.DurationVar(&o.Idle, "idle", time.Minute, "how long idle agents are watched; 0: not at all")
