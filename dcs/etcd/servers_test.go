@@ -23,7 +23,7 @@ import (
 func TestFrozenEndpointIsLeft(t *testing.T) {
 	t.Parallel()
 	server := testenv.Etcd(t, testenv.EtcdOptions{Members: 3})
-	d := closing(t, server, etcd.Options{Name: "a", TTL: 5 * time.Second, AttemptTimeout: 200 * time.Millisecond})
+	d := closing(t, server, etcd.Options{Name: "a", TTL: time.Minute, AttemptTimeout: 500 * time.Millisecond})
 	l := storetest.Life(t, d)
 	hints := d.Watch(storetest.Patient(t))
 	<-hints
@@ -31,14 +31,26 @@ func TestFrozenEndpointIsLeft(t *testing.T) {
 		m.Freeze()
 		for range 6 { // more than endpoints, so that each is asked
 			var err error
-			if l, err = d.UpdateLeader(storetest.Within(t, 4*time.Second), l); err != nil {
+			if l, err = d.UpdateLeader(storetest.Within(t, storetest.Patience), l); err != nil {
 				t.Fatalf("renew with one of three servers frozen: %v", err)
 			}
 		}
 		m.Thaw()
 		server.WaitHealthy(t)
 	}
-	<-hints // whichever server it was on
+	select {
+	case <-hints:
+	default:
+	}
+	ctx := storetest.Patient(t)
+	if _, err := d.Put(ctx, dcs.Write{Key: dcs.ConfigKey, Value: []byte("{}"), Prev: dcs.Any}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-hints: // whichever server the watch was on
+	case <-ctx.Done():
+		t.Error("the watch is dead")
+	}
 }
 
 // told collects what a handle logs.
@@ -99,7 +111,7 @@ func TestServersAreDiscovered(t *testing.T) {
 		t.Helper()
 		for range 3 {
 			var err error
-			if l, err = d.UpdateLeader(storetest.Within(t, 4*time.Second), l); err != nil {
+			if l, err = d.UpdateLeader(storetest.Within(t, storetest.Patience), l); err != nil {
 				t.Fatalf("renew %s: %v", when, err)
 			}
 		}
