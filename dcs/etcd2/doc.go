@@ -15,8 +15,9 @@
 //
 // The value is only a name, so a key in our name that an attempt without an answer may
 // have created is another agent's as well. Before it creates the key an attempt leaves
-// a mark, a hidden key; afterwards it looks whether the mark still stands. See
-// DCS.take for why no two agents of one name can both take a key for theirs.
+// a mark, a hidden key, in the place of the one that stands there; afterwards it looks
+// whether its mark still stands. See DCS.take for why no two agents of one name can
+// both take a key for theirs.
 //
 // # Time
 //
