@@ -26,7 +26,7 @@ type written struct {
 	row  postgrestest.Row
 	at   clock.Instant
 	on   string
-	safe bool // all others streamed, and no fault touched the data since
+	safe bool // all others streamed and went on to, and no fault touched the data since
 }
 
 // afterThaw is how long a server that thawed with its host may go on before its
@@ -159,6 +159,16 @@ func (c *Cluster) calm(leader *node) bool {
 func (c *Cluster) dataFault() {
 	for i := range c.ledger.rows {
 		c.ledger.rows[i].safe = false
+	}
+}
+
+// fellBehind is called when a standby has ended in whatever way. What was on its way
+// to it then doesn't arrive, and the promise is that of its lag.
+func (c *Cluster) fellBehind(n *node) {
+	for i := range c.ledger.rows {
+		if !n.inner.Has(c.ledger.rows[i].row) {
+			c.ledger.rows[i].safe = false
+		}
 	}
 }
 

@@ -169,6 +169,9 @@ func (n *node) notice() postgrestest.Look {
 	if n.guard != nil {
 		n.guard.changed(n.runs())
 	}
+	if before.Process != 0 && before.Standby && l.Process != before.Process {
+		n.cluster.fellBehind(n)
+	}
 	if before.Process != 0 && l.Process != before.Process && n.process != nil {
 		p, exited := n.process, n.exited
 		n.cluster.world.in(n.cluster.world.delay(localDelay), n.name+" server exited", func() {
