@@ -118,19 +118,29 @@ func (n *node) has(name string) bool {
 
 // end leaves no process of the node.
 func (n *node) end() {
-	for {
-		pid := n.guardPID()
-		if pid == 0 {
-			break
+	eventually(n, "all guards are dead", func() bool {
+		pids := n.guardPIDs()
+		for _, pid := range pids {
+			syscall.Kill(pid, syscall.SIGKILL)
 		}
-		syscall.Kill(pid, syscall.SIGKILL)
-		eventually(n, "the guard is dead", func() bool { _, err := readProcess(pid); return err != nil })
-	}
+		return len(pids) == 0
+	})
 	s := newScope(-1)
 	if id, err := identify(n.DataDir); err == nil {
 		s.include(id)
 		s.killAll(n.withDefaults().Logger)
 	}
+}
+
+// guardPIDs are those of all living guards, also of one whose files are gone.
+func (n *node) guardPIDs() (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && strings.TrimSpace(cmdline(pid)) == guardName+" "+n.DataDir {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // guardPID is the living guard's, or 0.
