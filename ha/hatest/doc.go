@@ -40,8 +40,9 @@
 //     members of the failsafe map.
 //   - No two agents say that they lead.
 //   - No server becomes a leader without a row that every node had, nor, if all
-//     others streamed when it was acknowledged and no host, no server and no link
-//     of replication has failed since, without a row that was acknowledged at all.
+//     others streamed when it was acknowledged, no host, no server and no link of
+//     replication has failed since, and no standby has ended before it had come
+//     there, without a row that was acknowledged at all.
 //     Nor further behind the last leader's published position than
 //     maximum_lag_on_failover.
 //
