@@ -75,8 +75,8 @@ func (a *fakeAgent) Reinitialize(_ context.Context, force, _ bool) error {
 	return a.refuses
 }
 
-func (a *fakeAgent) Pledge(context.Context, ha.PledgeRequest) (uint64, error) {
-	return 0, errors.New("nobody asks for it here")
+func (a *fakeAgent) Pledge(context.Context, ha.PledgeRequest) (ha.PledgeAnswer, error) {
+	return ha.PledgeAnswer{}, errors.New("nobody asks for it here")
 }
 
 // Wake carries out a request for another leader.

@@ -17,6 +17,7 @@ import (
 // Config is what an Agent is made of.
 type Config struct {
 	Name       string // of this member, unique in the cluster
+	Scope      string // of the cluster: what pledges name it by, beside its system identifier
 	DCS        dcs.DCS
 	PostgreSQL PostgreSQL
 	Peers      Peers
@@ -127,6 +128,7 @@ func New(c Config) (*Agent, error) {
 		missing bool
 	}{
 		{"Name", c.Name == ""},
+		{"Scope", c.Scope == ""},
 		{"DCS", c.DCS == nil},
 		{"PostgreSQL", c.PostgreSQL == nil},
 		{"Peers", c.Peers == nil},

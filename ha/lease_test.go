@@ -56,7 +56,7 @@ func elected(t *testing.T) (*Agent, *slow, *pad) {
 	s := &slow{DCS: backend, renewing: make(chan struct{}), renew: make(chan struct{})}
 	notes := &pad{}
 	a, err := New(Config{
-		Name: "a", DCS: s, PostgreSQL: struct{ PostgreSQL }{}, Peers: struct{ Peers }{}, Notes: notes,
+		Name: "a", Scope: "x", DCS: s, PostgreSQL: struct{ PostgreSQL }{}, Peers: struct{ Peers }{}, Notes: notes,
 		Fencing: Fencing{Mode: fence.Off}, Settings: DefaultSettings(),
 	})
 	if err != nil {

@@ -77,9 +77,9 @@ type Peers interface {
 	// Ask asks m how it is.
 	Ask(ctx context.Context, m dcs.Member) (PeerStatus, error)
 	// Pledge asks the member at apiURL to neither acquire nor promote for a
-	// TTL, since we lead and have lost the store. It returns the position up to
-	// which that member has our WAL.
-	Pledge(ctx context.Context, apiURL string, p PledgeRequest) (lsn uint64, err error)
+	// TTL, since we lead and have lost the store. It returns what that member
+	// answered, and checks none of it.
+	Pledge(ctx context.Context, apiURL string, p PledgeRequest) (PledgeAnswer, error)
 }
 
 // PeerStatus is what a member says of itself.
@@ -92,17 +92,6 @@ type PeerStatus struct {
 	Priority   int    // failover_priority, 1 by default
 	Watchdog   bool   // its watchdog is required and doesn't work
 	Unfit      string // why it won't lead by its own word (members of ours only)
-}
-
-// PledgeRequest is the body of POST /failsafe.
-type PledgeRequest struct {
-	Name    string            `json:"name"`
-	ConnURL string            `json:"conn_url"`
-	APIURL  string            `json:"api_url"`
-	Slots   map[string]uint64 `json:"slots"`
-	// TTL is for how long the leader counts on the pledge, in seconds. 0: for the
-	// ttl of whom it asks, as Patroni's leaders do.
-	TTL int64 `json:"ttl,omitempty"`
 }
 
 // Fence stops the server when the agent can't. *fence.Guard is one.

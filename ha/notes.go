@@ -44,6 +44,10 @@ type Notes interface {
 	// from now, as long as it was or one ttl, if it is of another boot. None is a
 	// zero note.
 	ReadPledge(now clock.Instant, ttl time.Duration) (PledgeNote, error)
+	WriteLeader(n LeaderNote) error
+	// ReadLeader returns the leader that was written down last on this boot. None is
+	// a zero note.
+	ReadLeader() (LeaderNote, error)
 }
 
 // writeDown notes the grant before anything rests on it.

@@ -81,46 +81,44 @@ var ErrRunningAsLeader = errors.New("Running as a leader")
 // ErrFailsafeOff refuses a pledge: the cluster doesn't have failsafe_mode.
 var ErrFailsafeOff = errors.New("failsafe_mode is off")
 
-// longestPledge is far above any ttl: nobody keeps still for longer than that by a
-// number that was mistyped.
-const longestPledge = 24 * time.Hour
-
 // Pledge gives our word to a leader that has lost the store: for one ttl, and no
 // less than the leader's own ttl, which may be another one by now, we neither acquire
-// nor promote. It is written down before it is given. It returns up to where we have
-// that leader's WAL, in bytes.
-func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (uint64, error) {
+// nor promote. It is written down before it is given.
+func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (PledgeAnswer, error) {
 	report := a.Report()
 	if !report.Settings.Failsafe {
-		return 0, ErrFailsafeOff
+		return PledgeAnswer{}, ErrFailsafeOff
 	}
 	s := a.cfg.PostgreSQL.Status(ctx)
 	if s.Role == postgres.RolePrimary {
-		return 0, ErrRunningAsLeader
+		return PledgeAnswer{}, ErrRunningAsLeader
 	}
-	lasts := max(report.Settings.TTL, time.Duration(r.TTL)*time.Second)
+	var asked PledgeTerms
+	if r.Terms != nil {
+		asked = *r.Terms
+	}
+	lasts := max(report.Settings.TTL, time.Duration(asked.TTL)*time.Second)
 	b := &a.pledged
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := a.clock.Now()
 	switch {
-	case r.TTL < 0 || r.TTL > int64(longestPledge/time.Second):
-		return 0, fmt.Errorf("a pledge for %d s is asked for: it must be between 0 and %d", r.TTL, int64(longestPledge/time.Second))
 	case now.Before(b.claims):
-		return 0, ErrRunningAsLeader
+		return PledgeAnswer{}, ErrRunningAsLeader
 	case b.given.binds(now) && b.given.To != r.Name:
-		return 0, fmt.Errorf("pledged to %s", b.given.To)
+		return PledgeAnswer{}, fmt.Errorf("pledged to %s", b.given.To)
 	}
 	given := pledge{To: r.Name, For: lasts, Until: now.Add(lasts)}
 	if b.given.binds(now) {
 		given.Until = max(given.Until, b.given.Until)
 	}
 	if err := a.cfg.Notes.WritePledge(PledgeNote(given)); err != nil {
-		return 0, fmt.Errorf("the pledge can't be written down: %w", err)
+		return PledgeAnswer{}, fmt.Errorf("the pledge can't be written down: %w", err)
 	}
 	b.given = given
 	a.Wake() // what is told of this member changes
-	return uint64(s.Location), nil
+	terms := PledgeTerms{SystemID: s.SystemID, Scope: a.cfg.Scope, Giver: a.cfg.Name, Taker: r.Name, Grant: asked.Grant, TTL: int64(lasts / time.Second)}
+	return PledgeAnswer{LSN: uint64(s.Location), Terms: terms}, nil
 }
 
 // pledgeRounds asks for the pledges of all others.
@@ -149,7 +147,7 @@ func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]str
 	r.state.Trying, r.state.Tried = true, sent
 	timing := a.settings.Timing()
 	request := PledgeRequest{Name: a.cfg.Name, ConnURL: a.cfg.ConnURL, APIURL: a.cfg.APIURL, Slots: report.Cluster.Status.Slots,
-		TTL: int64((timing.TTL + time.Second - 1) / time.Second)}
+		Terms: &PledgeTerms{SystemID: a.systemID(), Scope: a.cfg.Scope, Taker: a.cfg.Name, Grant: a.office.get().Lease.ID, TTL: wholeSeconds(timing.TTL)}}
 	r.group.Go(func() {
 		plan := timing.PlanFor(sent, timing.TTL)
 		err := r.round(ctx, a, request, members)
@@ -187,7 +185,7 @@ func (r *pledgeRounds) round(ctx context.Context, a *Agent, request PledgeReques
 	var asked sync.WaitGroup
 	for i, name := range names {
 		asked.Go(func() {
-			if _, err := a.cfg.Peers.Pledge(ctx, members[name], request); err != nil {
+			if _, err := a.cfg.Peers.Pledge(ctx, members[name], request.to(name)); err != nil {
 				failed[i] = fmt.Errorf("%s does not pledge: %w", name, err)
 			}
 		})

@@ -28,7 +28,7 @@ type Agent interface {
 	// Reload reads the local configuration anew.
 	Reload()
 	// Pledge gives our word to a leader that has lost the store.
-	Pledge(ctx context.Context, r ha.PledgeRequest) (lsn uint64, err error)
+	Pledge(ctx context.Context, r ha.PledgeRequest) (ha.PledgeAnswer, error)
 	// Client is the handle on the cluster in the store.
 	Client() *dcs.Client
 	// Wake makes the agent look again at once.

@@ -175,11 +175,12 @@ func TestProxiesOfTheEnvironmentAreIgnored(t *testing.T) {
 func TestPledge(t *testing.T) {
 	n := newNode(t, func(o *Options) { o.Auth = Auth{"admin", "secret"} })
 	n.agent.report = healthy()
-	request := ha.PledgeRequest{Name: "b", ConnURL: "postgres://b:5432/postgres", APIURL: "http://b:8008/patroni", Slots: map[string]uint64{"a": 5}, TTL: 30}
+	request := ha.PledgeRequest{Name: "b", ConnURL: "postgres://b:5432/postgres", APIURL: "http://b:8008/patroni", Slots: map[string]uint64{"a": 5},
+		Terms: &ha.PledgeTerms{SystemID: "7300000000000000001", Scope: "d\u00e9mo\n", Giver: "a", Taker: "b", Grant: "g", TTL: 30}}
 	trusted := newClient(t, ClientOptions{Auth: Auth{"admin", "secret"}})
-	lsn, err := trusted.Pledge(within(t, 5*time.Second), n.url+"/patroni", request)
-	if err != nil || lsn != 2000 {
-		t.Errorf("%d, %v", lsn, err)
+	answer, err := trusted.Pledge(within(t, 5*time.Second), n.url+"/patroni", request)
+	if diff := cmp.Diff(ha.PledgeAnswer{LSN: 2000, Terms: *request.Terms}, answer); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
 	}
 	if diff := cmp.Diff([]ha.PledgeRequest{request}, n.agent.pledged); diff != "" {
 		t.Error(diff)

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/regent-ha/regent/ha"
 )
@@ -15,6 +18,27 @@ import (
 const pledgeTimeout = 2 * time.Second
 
 const accepted = "Accepted"
+
+// termsHeader says whose pledge an accepted one is: the body must be what Patroni's
+// leaders wait for.
+const termsHeader = "Regent-Pledge"
+
+// termsText is t as JSON of ASCII characters alone, as fits into a header.
+func termsText(t ha.PledgeTerms) string {
+	text, err := json.Marshal(t)
+	if err != nil {
+		panic("rest: terms of a pledge that can't be encoded: " + err.Error()) // they are texts and a number
+	}
+	var ascii strings.Builder
+	for _, unit := range utf16.Encode([]rune(string(text))) {
+		if unit < 0x7f {
+			ascii.WriteByte(byte(unit))
+		} else {
+			fmt.Fprintf(&ascii, `\u%04x`, unit)
+		}
+	}
+	return ascii.String()
+}
 
 // failsafe answers GET /failsafe: the map of members that must pledge.
 func (s *Server) failsafe(w http.ResponseWriter, _ *http.Request) {
@@ -40,7 +64,7 @@ func (s *Server) pledge(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), pledgeTimeout)
 	defer cancel()
-	lsn, err := s.agent.Pledge(ctx, asked)
+	answer, err := s.agent.Pledge(ctx, asked)
 	switch {
 	case errors.Is(err, ha.ErrFailsafeOff):
 		errorPage(w, http.StatusBadGateway, "")
@@ -49,7 +73,8 @@ func (s *Server) pledge(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		sentence(w, http.StatusInternalServerError, err.Error())
 	default:
-		w.Header()["lsn"] = []string{strconv.FormatUint(lsn, 10)}
+		w.Header()["lsn"] = []string{strconv.FormatUint(answer.LSN, 10)}
+		w.Header().Set(termsHeader, termsText(answer.Terms))
 		sentence(w, http.StatusOK, accepted)
 	}
 }

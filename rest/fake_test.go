@@ -105,13 +105,17 @@ func (a *fakeAgent) Reload() {
 	a.reloads++
 }
 
-func (a *fakeAgent) Pledge(_ context.Context, r ha.PledgeRequest) (uint64, error) {
+func (a *fakeAgent) Pledge(_ context.Context, r ha.PledgeRequest) (ha.PledgeAnswer, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.pledgeErr == nil {
 		a.pledged = append(a.pledged, r)
 	}
-	return uint64(a.report.Server.Location), a.pledgeErr
+	answer := ha.PledgeAnswer{LSN: uint64(a.report.Server.Location), Terms: ha.PledgeTerms{Giver: a.report.Name, Taker: r.Name}}
+	if r.Terms != nil {
+		answer.Terms = *r.Terms
+	}
+	return answer, a.pledgeErr
 }
 
 func (a *fakeAgent) Client() *dcs.Client { return a.client }

@@ -28,6 +28,7 @@ type Status struct {
 	Tags          dcs.Tags   `json:"tags"`
 	Watchdog      bool       `json:"watchdog_failed"`
 	Pause         bool       `json:"pause"`
+	SystemID      string     `json:"database_system_identifier"`
 	Patroni       struct {
 		Version string `json:"version"`
 		Scope   string `json:"scope"`
@@ -102,20 +103,41 @@ func (c *Client) Ask(ctx context.Context, m dcs.Member) (p ha.PeerStatus, err er
 	return p, nil
 }
 
-// Pledge implements ha.Peers. It insists as Ask does.
-func (c *Client) Pledge(ctx context.Context, apiURL string, p ha.PledgeRequest) (lsn uint64, err error) {
+// Pledge implements ha.Peers. It insists as Ask does. A member that accepts and
+// names nothing, as Patroni's do, is asked for its status: whose it is.
+func (c *Client) Pledge(ctx context.Context, apiURL string, p ha.PledgeRequest) (answer ha.PledgeAnswer, err error) {
 	err = insist(ctx, func() error {
-		reply, err := c.Send(ctx, http.MethodPost, apiURL, "/failsafe", p)
-		if err != nil {
-			return err
-		}
-		if reply.Status != http.StatusOK || reply.Text() != accepted {
-			return fmt.Errorf("rest: POST %s: it answered %d %s", apiURL, reply.Status, excerpt(reply.Text()))
-		}
-		lsn, _ = strconv.ParseUint(reply.Header.Get("lsn"), 10, 64)
-		return nil
+		answer, err = c.pledge(ctx, apiURL, p)
+		return err
 	})
-	return lsn, err
+	if err != nil {
+		return ha.PledgeAnswer{}, err
+	}
+	return answer, nil
+}
+
+func (c *Client) pledge(ctx context.Context, apiURL string, p ha.PledgeRequest) (answer ha.PledgeAnswer, err error) {
+	reply, err := c.Send(ctx, http.MethodPost, apiURL, "/failsafe", p)
+	if err != nil {
+		return answer, err
+	}
+	if reply.Status != http.StatusOK || reply.Text() != accepted {
+		return answer, fmt.Errorf("rest: POST %s: it answered %d %s", apiURL, reply.Status, excerpt(reply.Text()))
+	}
+	answer.LSN, _ = strconv.ParseUint(reply.Header.Get("lsn"), 10, 64)
+	if terms := reply.Header.Get(termsHeader); terms != "" {
+		if err := json.Unmarshal([]byte(terms), &answer.Terms); err != nil {
+			return answer, fmt.Errorf("rest: POST %s: its header %s is %s: %w", apiURL, termsHeader, excerpt(terms), err)
+		}
+		return answer, nil
+	}
+	s, err := c.Status(ctx, apiURL)
+	if err != nil {
+		return answer, fmt.Errorf("rest: whose pledge this is: %w", err)
+	}
+	answer.Patroni = true
+	answer.Terms = ha.PledgeTerms{SystemID: s.SystemID, Scope: s.Patroni.Scope, Giver: s.Patroni.Name}
+	return answer, nil
 }
 
 // retryPause is between two tries to reach a member.

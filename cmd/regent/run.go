@@ -119,7 +119,7 @@ func (d *daemon) run(ctx context.Context) error {
 		return err
 	}
 	d.agent, err = ha.New(ha.Config{
-		Name: c.Name, DCS: store, PostgreSQL: d.server, Peers: peers,
+		Name: c.Name, Scope: c.Scope, DCS: store, PostgreSQL: d.server, Peers: peers,
 		Fencing: ha.Fencing{Mode: fence.Mode(c.Fence), Connect: func(ctx context.Context) (ha.Fence, error) {
 			return fence.Connect(ctx, fencing)
 		}},

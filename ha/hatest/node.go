@@ -89,6 +89,7 @@ func (n *node) startAgent() {
 	}
 	agent, err := ha.New(ha.Config{
 		Name:       n.name,
+		Scope:      c.path.Scope,
 		DCS:        &door{process: p, store: c.store, inner: handle},
 		PostgreSQL: &server{process: p, inner: n.inner, exited: n.exited},
 		Peers:      peers{p},

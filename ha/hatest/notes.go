@@ -15,6 +15,7 @@ type notes struct {
 	leaseBoot  int
 	pledgeNote ha.PledgeNote
 	pledgeBoot int
+	leader     leaderNote
 	identity   string // of the data directory, when the lease was written down
 }
 

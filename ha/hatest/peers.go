@@ -27,14 +27,14 @@ func (p peers) Ask(ctx context.Context, m dcs.Member) (ha.PeerStatus, error) {
 }
 
 // Pledge implements ha.Peers.
-func (p peers) Pledge(ctx context.Context, apiURL string, r ha.PledgeRequest) (uint64, error) {
-	return converse(ctx, p.process, "pledge", apiURL, func(ctx context.Context, a *ha.Agent) (uint64, error) {
+func (p peers) Pledge(ctx context.Context, apiURL string, r ha.PledgeRequest) (ha.PledgeAnswer, error) {
+	return converse(ctx, p.process, "pledge", apiURL, func(ctx context.Context, a *ha.Agent) (ha.PledgeAnswer, error) {
 		n := p.process.node.cluster.byURL(apiURL)
-		lsn, err := a.Pledge(ctx, r)
+		answer, err := a.Pledge(ctx, r)
 		if err == nil {
-			n.pledged[r.Name] = max(n.pledged[r.Name], n.clock.when(n.clock.Now().Add(max(a.Report().Settings.TTL, time.Duration(r.TTL)*time.Second))))
+			n.pledged[r.Name] = max(n.pledged[r.Name], n.clock.when(n.clock.Now().Add(time.Duration(answer.Terms.TTL)*time.Second)))
 		}
-		return lsn, err
+		return answer, err
 	})
 }
 

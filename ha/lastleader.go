@@ -1,0 +1,70 @@
+package ha
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/regent-ha/regent/clock"
+)
+
+// LeaderNote is the leader that the store named when an agent last read it: an
+// agent that starts while the store is away knows from it to whom it may pledge.
+type LeaderNote struct {
+	SystemID string `json:"system_identifier"` // of the cluster, as the store had it
+	Scope    string `json:"scope"`
+	Name     string `json:"name"` // empty: nobody has led yet
+	Grant    string `json:"grant"`
+	// Of the leader's entry, as it was last there.
+	Ours    bool   `json:"ours"`
+	ConnURL string `json:"conn_url"`
+	APIURL  string `json:"api_url"`
+	// LongestTTL is the longest that was in force in this cluster, as far as we know.
+	LongestTTL time.Duration `json:"longest_ttl"`
+}
+
+func (f *Files) leader() string { return filepath.Join(filepath.Dir(f.lease), "leader") }
+
+// leaderRecord is the file of a LeaderNote, which means something on this boot alone.
+type leaderRecord struct {
+	LeaderNote
+	BootID string `json:"boot_id"`
+}
+
+// WriteLeader replaces the file with the last leader. It doesn't wait for the disk:
+// after a crash of the machine the file is of another boot and proves nothing.
+func (f *Files) WriteLeader(n LeaderNote) error {
+	text, err := json.Marshal(leaderRecord{LeaderNote: n, BootID: clock.BootID()})
+	if err != nil {
+		return err
+	}
+	next := f.leader() + ".new"
+	if err := os.WriteFile(next, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, f.leader())
+}
+
+// ReadLeader returns the leader that was written down last on this boot. A file of
+// another boot is none.
+func (f *Files) ReadLeader() (LeaderNote, error) {
+	text, err := os.ReadFile(f.leader())
+	if errors.Is(err, fs.ErrNotExist) {
+		return LeaderNote{}, nil
+	}
+	var r leaderRecord
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		return LeaderNote{}, fmt.Errorf("ha: read the file with the last leader: %w", err)
+	}
+	if r.BootID == "" || r.BootID != clock.BootID() {
+		return LeaderNote{}, nil
+	}
+	return r.LeaderNote, nil
+}
