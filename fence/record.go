@@ -29,6 +29,8 @@ type Record struct {
 	Machine  string        `json:"machine_id"`
 	Device   uint64        `json:"device"` // of the data directory
 	Inode    uint64        `json:"inode"`  // of the data directory
+	// Agent is what the agent notes for the one after it, and no guard looks at.
+	Agent json.RawMessage `json:"agent,omitempty"`
 }
 
 // NewRecord is the record of a on this boot, this machine and dataDir.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -28,7 +29,7 @@ func TestRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := ReadRecord(path)
-	if err != nil || got != r || got.Arm() != a {
+	if err != nil || !reflect.DeepEqual(got, r) || got.Arm() != a {
 		t.Fatalf("read %+v, %v", got, err)
 	}
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
@@ -88,6 +89,7 @@ type Agent struct {
 
 	wake  chan struct{}
 	hints <-chan struct{}
+	begun atomic.Bool // what the agent before us left behind is taken up
 
 	// Owned by the loop.
 	memory       memory
@@ -222,7 +224,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // begin connects the guard and takes up what the agent before us left behind.
 func (a *Agent) begin(ctx context.Context) error {
 	if err := a.pledged.load(); err != nil {
-		a.log.Warn("the pledge file can't be read: nobody is elected here for one ttl", "error", err)
+		a.log.Warn("a problem with what was pledged", "error", err)
 	}
 	guarded := a.unguarded(ctx)
 	err := a.fencing.begin(ctx, a)
@@ -240,6 +242,7 @@ func (a *Agent) begin(ctx context.Context) error {
 		// The agent before us may have asked for its promotion.
 		a.memory.Promoting = a.clock.Now()
 	}
+	a.begun.Store(true)
 	return nil
 }
 

@@ -49,6 +49,9 @@ func candidate(v view) candidacy {
 	if c, out := ownFitness(v); out {
 		return c
 	}
+	if c, waits := mayHavePledged(v); waits {
+		return c
+	}
 	return compareWithPeers(v)
 }
 
@@ -63,7 +66,7 @@ func ownFitness(v view) (candidacy, bool) {
 		return unfit("nofailover", "following a different leader because I am not allowed to promote"), true
 	case v.Pledged.binds(v.Now):
 		return unfit("pledged", "I have pledged to %s, who leads without the store", v.Pledged.To), true
-	case v.Settings.Failsafe && len(c.Failsafe.Members) > 0 && c.Failsafe.Members[v.Self.Name] == "":
+	case barred(c, v.Self.Name):
 		return unfit("not-in-failsafe", "I am not in the failsafe map: its members may have pledged without me"), true
 	case v.Memory.Checked.Result == ancestryDiverged:
 		return unfit("diverged", "my WAL is not on the cluster's history: %s", v.Memory.Checked.Reason), true
@@ -81,6 +84,13 @@ func ownFitness(v view) (candidacy, bool) {
 		return unfit("timeline", "My timeline %d is behind last known cluster timeline %d", s.Timeline, tl), true
 	}
 	return candidacy{}, false
+}
+
+// barred says whether a member isn't in the failsafe map. That counts as long as the
+// map is there, whatever failsafe_mode says: a leader may go on by the pledges of those
+// who are in it, and only a leader takes it away.
+func barred(c dcs.Cluster, name string) bool {
+	return len(c.Failsafe.Members) > 0 && c.Failsafe.Members[name] == ""
 }
 
 func behindTimeline(c dcs.Cluster, tl uint32) bool {
@@ -257,7 +267,7 @@ func weighAnswer(v view, m dcs.Member, p peer) opinion {
 		return opinion{reason: "its watchdog doesn't work"}
 	case a.Unfit != "":
 		return opinion{reason: a.Unfit}
-	case v.Settings.Failsafe && len(c.Failsafe.Members) > 0 && c.Failsafe.Members[m.Name] == "":
+	case barred(c, m.Name):
 		return opinion{reason: "it is not in the failsafe map"}
 	case peerOffHistory(c, a):
 		return opinion{reason: fmt.Sprintf("its WAL on timeline %d is not on the cluster's history", a.Timeline)}

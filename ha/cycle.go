@@ -142,6 +142,7 @@ func (a *Agent) read(ctx context.Context) store {
 		a.seen[m.Name], a.known[m.Name] = now, m
 	}
 	a.settle(cluster)
+	a.office.sawMap(cluster.Failsafe.Version)
 	a.reconfigure(cluster)
 	return store{Fresh: true}
 }
@@ -232,6 +233,7 @@ func (a *Agent) reconfigure(c dcs.Cluster) {
 		a.client.SetTTL(settings.TTL)
 	}
 	a.settings = settings
+	a.pledged.lasts(settings.TTL)
 	if server == nil {
 		return
 	}

@@ -18,10 +18,27 @@ func leaderDocuments(v view, d *decision) []dcs.Write {
 		docs = ourPosition(v)
 		d.Memory.History = uint32(s.Timeline)
 	}
-	if failsafe, ok := failsafeMap(v); ok {
-		docs = append(docs, dcs.Write{Key: dcs.FailsafeKey, Value: encode(failsafe), Prev: v.Store.Cluster.Failsafe.Version})
+	if w, ok := failsafeWrite(v); ok {
+		docs = append(docs, w)
 	}
 	return docs
+}
+
+// failsafeWrite changes the failsafe map, or deletes it where failsafe_mode is off.
+// Only a leader that has just renewed does either: the write ends all pledges, so the
+// lease must do without them.
+func failsafeWrite(v view) (dcs.Write, bool) {
+	have := v.Store.Cluster.Failsafe
+	w := dcs.Write{Key: dcs.FailsafeKey, Prev: have.Version}
+	switch {
+	case v.Term.Unknown || !v.Now.Before(v.Term.Plan.GiveUp):
+		return w, false
+	case !v.Settings.Failsafe:
+		return w, have.Version != dcs.Absent
+	}
+	want := failsafeMap(v)
+	w.Value = encode(want)
+	return w, !maps.Equal(want.Members, have.Members)
 }
 
 // finalDocuments go with the release: the position that we came to as primary,
@@ -129,13 +146,9 @@ func recorded(h dcs.History, line dcs.HistoryLine) (dcs.HistoryLine, bool) {
 	return dcs.HistoryLine{}, false
 }
 
-// failsafeMap is who must pledge when we lose the store, and whether the store
-// has another one. Members that have been gone for long are dropped from it,
-// which also bars them from leading.
-func failsafeMap(v view) (dcs.Failsafe, bool) {
-	if !v.Settings.Failsafe {
-		return dcs.Failsafe{}, false
-	}
+// failsafeMap is who must pledge when we lose the store. Members that have been gone
+// for long are dropped from it, which also bars them from leading.
+func failsafeMap(v view) dcs.Failsafe {
 	members := map[string]string{}
 	for _, m := range v.Store.Cluster.Members {
 		if m.APIURL != "" {
@@ -148,7 +161,7 @@ func failsafeMap(v view) (dcs.Failsafe, bool) {
 		}
 	}
 	members[v.Self.Name] = v.Self.APIURL
-	return dcs.Failsafe{Members: members}, !maps.Equal(members, v.Store.Cluster.Failsafe.Members)
+	return dcs.Failsafe{Members: members}
 }
 
 // encode is the document's value as the layout has it.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/fence"
 )
 
@@ -44,6 +45,9 @@ func (f *Files) WriteLease(n LeaseNote) error {
 		return err
 	}
 	record.Since, record.For, record.Writable = n.Since, n.For, n.Writable
+	if record.Agent, err = json.Marshal(agentRecord{Plan: n.Plan, Pledges: n.Pledges, Maps: n.Maps}); err != nil {
+		return err
+	}
 	return fence.WriteRecord(f.lease, record)
 }
 
@@ -56,10 +60,22 @@ func (f *Files) ReadLease(systemID string) (LeaseNote, error) {
 	if err := r.Proves(f.dataDir, f.member, systemID); err != nil {
 		return LeaseNote{}, err
 	}
+	var a agentRecord
+	if err := json.Unmarshal(r.Agent, &a); err != nil {
+		return LeaseNote{}, fmt.Errorf("ha: read the lease file: %w", err)
+	}
 	return LeaseNote{
 		Grant: r.Grant, Number: r.Number, Since: r.Since, For: r.For,
 		Fast: r.Fast, Kill: r.Kill, SystemID: r.SystemID, Writable: r.Writable,
+		Plan: a.Plan, Pledges: a.Pledges, Maps: a.Maps,
 	}, nil
+}
+
+// agentRecord is what the lease file has for agents alone.
+type agentRecord struct {
+	Plan    dcs.Plan  `json:"plan"`
+	Pledges dcs.Plan  `json:"pledges"`
+	Maps    []MapNote `json:"maps"`
 }
 
 // ForgetLease removes the lease file.
@@ -73,15 +89,17 @@ func (f *Files) ForgetLease() error {
 // pledgeRecord is the pledge file. Its deadline means something only on the boot
 // that it names.
 type pledgeRecord struct {
-	To     string        `json:"to"`
-	For    time.Duration `json:"for"`
-	Until  clock.Instant `json:"until"`
-	BootID string        `json:"boot_id"`
+	To         string        `json:"to"`
+	For        time.Duration `json:"for"`
+	Until      clock.Instant `json:"until"`
+	Assumed    clock.Instant `json:"assumed"`
+	AssumedFor time.Duration `json:"assumed_for"`
+	BootID     string        `json:"boot_id"`
 }
 
 // WritePledge replaces the pledge file, and returns when it is on disk.
 func (f *Files) WritePledge(n PledgeNote) error {
-	text, err := json.Marshal(pledgeRecord{To: n.To, For: n.For, Until: n.Until, BootID: clock.BootID()})
+	text, err := json.Marshal(pledgeRecord{To: n.To, For: n.For, Until: n.Until, Assumed: n.Assumed, AssumedFor: n.AssumedFor, BootID: clock.BootID()})
 	if err != nil {
 		return err
 	}
@@ -100,9 +118,6 @@ func (f *Files) WritePledge(n PledgeNote) error {
 // ReadPledge returns the pledge that was written down last.
 func (f *Files) ReadPledge(now clock.Instant, ttl time.Duration) (PledgeNote, error) {
 	text, err := os.ReadFile(f.pledge)
-	if errors.Is(err, fs.ErrNotExist) {
-		return PledgeNote{}, nil
-	}
 	var r pledgeRecord
 	if err == nil {
 		err = json.Unmarshal(text, &r)
@@ -110,8 +125,9 @@ func (f *Files) ReadPledge(now clock.Instant, ttl time.Duration) (PledgeNote, er
 	if err != nil {
 		return PledgeNote{}, fmt.Errorf("ha: read the pledge file: %w", err)
 	}
+	n := PledgeNote{To: r.To, For: r.For, Until: r.Until, Assumed: r.Assumed, AssumedFor: r.AssumedFor}
 	if r.BootID != clock.BootID() || r.BootID == "" {
-		r.Until = now.Add(max(ttl, r.For))
+		n = n.anotherBoot(now, ttl)
 	}
-	return PledgeNote{To: r.To, For: r.For, Until: r.Until}, nil
+	return n, nil
 }

@@ -171,7 +171,7 @@ func unheard(v view) bool {
 		if !known {
 			seen = v.Memory.FirstTouch
 		}
-		if !there && v.Settings.Failsafe && v.Now.Sub(seen) < v.Settings.TTL && v.Peers[name].Asked.IsZero() {
+		if !there && v.Now.Sub(seen) < v.Settings.TTL && v.Peers[name].Asked.IsZero() {
 			return true
 		}
 	}

@@ -106,7 +106,7 @@ func leadStopped(v view) decision {
 		d := say(v, "bootstrap/start", "starting the new cluster for the first time")
 		d.Memory.Starts.Since = v.Now
 		d.Memory.Begun = true
-		return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
+		return d.with(startPrimary{v.right().Timer}).within(v, startPoll)
 	case v.Term.Unknown && !v.Now.Before(v.Term.Plan.GiveUp) && !v.Pledges.bind(v.Now):
 		return giveUp(v, "lead/not-renewed", "PostgreSQL is not running, and my lease could not be renewed in time: releasing it")
 	case !mayStartInPlace(v):
@@ -121,7 +121,7 @@ func leadStopped(v view) decision {
 	}
 	d := say(v, "lead/start", "starting primary after failure")
 	d.Memory.Starts.Since = v.Now
-	return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
+	return d.with(startPrimary{v.right().Timer}).within(v, startPoll)
 }
 
 // firstStart says whether the server is of a cluster that we make and that never
@@ -265,12 +265,12 @@ func inOffice(v view) decision {
 	case foreign(v):
 		return say(v, "lead/foreign-identifier", "the store names another cluster (%s) than our data (%s): keeping my place, somebody has to look at it", c.Initialize.SystemID, v.Server.SystemID)
 	case v.Request.Restart:
-		return say(v, "lead/restart", "restarting on request").with(run{Kind: jobRestart, NotAfter: v.Term.Plan.Timer})
+		return say(v, "lead/restart", "restarting on request").with(run{Kind: jobRestart, NotAfter: v.right().Timer})
 	case v.Request.Reinitialize:
 		return say(v, "lead/reinitialize", "I am the leader, can not reinitialize").
 			with(answer{Reinitialize: "refused", Err: "I am the leader, can not reinitialize"})
 	}
-	if d, ok := scheduledRestart(v, run{Kind: jobRestart, NotAfter: v.Term.Plan.Timer}); ok {
+	if d, ok := scheduledRestart(v, run{Kind: jobRestart, NotAfter: v.right().Timer}); ok {
 		return d
 	}
 	if c.Failover.Requested() {

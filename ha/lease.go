@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
@@ -51,12 +52,9 @@ func (a *Agent) confirm(ctx context.Context, before string, plan dcs.Plan, edit 
 	}
 	edit(&t)
 	t.Plan = plan
-	if err := a.writeDown(t); err != nil {
-		return errors.Join(err, a.office.change(before, edit))
-	}
-	number, err := a.fencing.arm(ctx, t.Lease.ID, plan)
+	number, err := a.secure(ctx, t, a.pledges.look().Plan)
 	if err != nil {
-		return errors.Join(fmt.Errorf("ha: the guard did not acknowledge the lease: %w", err), a.office.change(before, edit))
+		return errors.Join(err, a.office.change(before, edit))
 	}
 	err = a.office.change(before, func(t *term) {
 		edit(t)
@@ -77,6 +75,12 @@ func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
 	if err := a.armEarlier(ctx, t); err != nil {
 		return err
 	}
+	sent, changesMap := mapWrite(docs)
+	if changesMap {
+		if err := a.announceMap(ctx, t.Lease.ID, sent); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
 	defer cancel()
 	lease, err := a.client.Renew(ctx, t.Lease, docs...)
@@ -91,6 +95,9 @@ func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
 		return errors.Join(fmt.Errorf("ha: renew the lease: %w", err), a.office.change(t.Lease.ID, func(t *term) { t.Unknown = true }))
 	}
 	a.shrunk = false
+	if changesMap {
+		a.settleMap(t.Lease.ID, sent, err == nil)
+	}
 	confirmErr := a.confirm(ctx, t.Lease.ID, a.settings.Timing().Plan(lease), func(t *term) {
 		if t.Writable == t.Lease.ID {
 			t.Writable = lease.ID // a smaller or larger TTL moved the key to a new grant of ours
@@ -105,6 +112,37 @@ func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
 		return fmt.Errorf("ha: renew the lease: %w", err)
 	}
 	return nil
+}
+
+// announceMap makes a failsafe map count before it is sent: it binds us from now on,
+// also if its answer gets lost, and also the agent after us. The pledges that we were
+// given are over, since they were asked for under another map: whoever is added may
+// lead by this one, and everybody may without any.
+func (a *Agent) announceMap(ctx context.Context, grant string, sent MapNote) error {
+	defer a.office.takeTurn()()
+	t := a.office.get()
+	if t.Lease.ID != grant {
+		return errEnded
+	}
+	a.pledges.end()
+	t.Maps = append(slices.Clip(t.Maps), sent)
+	number, err := a.secure(ctx, t, dcs.Plan{})
+	if err != nil {
+		return err
+	}
+	return a.office.change(grant, func(into *term) { into.Maps, into.Armed = t.Maps, number })
+}
+
+// settleMap takes the answer to a map that we sent: it is the store's now, or won't
+// ever be. What its version is the next read tells.
+func (a *Agent) settleMap(grant string, sent MapNote, written bool) {
+	a.stale = true
+	if written {
+		a.cluster.Failsafe = dcs.Failsafe{Members: sent.Members}
+	}
+	_ = a.office.change(grant, func(t *term) { // one that has ended meanwhile has no maps
+		t.Maps = t.Maps[:len(t.Maps)-1]
+	})
 }
 
 // armEarlier arms the guard with the earlier of both ends before a request that

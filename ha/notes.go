@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
@@ -21,13 +22,36 @@ type LeaseNote struct {
 	Kill     clock.Instant
 	SystemID string
 	Writable bool // the server was started in place or promoted under this grant
+	// Plan is that of the lease, and Pledges that of the pledges of all others, if
+	// they count; the arm goes by the later one.
+	Plan    dcs.Plan
+	Pledges dcs.Plan
+	// Maps are all failsafe maps that may be in force.
+	Maps []MapNote
 }
 
-// PledgeNote is a pledge that was given, for the agent after us.
+// PledgeNote is a pledge that was given, for the agent after us. An agent writes one at
+// its start, too: where there is none it isn't known what was pledged.
 type PledgeNote struct {
-	To    string
+	To    string        // empty: none was given
 	For   time.Duration // as it was given
 	Until clock.Instant
+	// Assumed is since when a pledge to somebody is assumed for AssumedFor, because an
+	// agent found no note of this boot. Zero: none is.
+	Assumed    clock.Instant
+	AssumedFor time.Duration
+}
+
+// anotherBoot is the note as it counts from now on, on another boot than it was written
+// on: how much of each time has passed isn't known.
+func (n PledgeNote) anotherBoot(now clock.Instant, ttl time.Duration) PledgeNote {
+	if n.To != "" {
+		n.Until = now.Add(max(ttl, n.For))
+	}
+	if !n.Assumed.IsZero() {
+		n.Assumed = now
+	}
+	return n
 }
 
 // Notes are what outlives an agent, outside of the data directory. Files keeps
@@ -41,8 +65,8 @@ type Notes interface {
 	ForgetLease() error
 	WritePledge(n PledgeNote) error
 	// ReadPledge returns the pledge that was written down, with a new deadline
-	// from now, as long as it was or one ttl, if it is of another boot. None is a
-	// zero note.
+	// from now, as long as it was or one ttl, if it is of another boot. Where nothing
+	// was written down, errors.Is finds fs.ErrNotExist.
 	ReadPledge(now clock.Instant, ttl time.Duration) (PledgeNote, error)
 	WriteLeader(n LeaderNote) error
 	// ReadLeader returns the leader that was written down last on this boot. None is
@@ -50,11 +74,30 @@ type Notes interface {
 	ReadLeader() (LeaderNote, error)
 }
 
-// writeDown notes the grant before anything rests on it.
-func (a *Agent) writeDown(t term) error {
+// secure makes a right to lead certain: it is written down, then the guard is armed
+// with it, and only then may anything rest on it. The right is the lease of t or, if
+// they last longer, the pledges of all others. The caller has the office's turn.
+func (a *Agent) secure(ctx context.Context, t term, pledges dcs.Plan) (number uint64, err error) {
+	if err := a.writeDown(t, pledges); err != nil {
+		return 0, err
+	}
+	number, err = a.fencing.arm(ctx, t.Lease.ID, later(t.Plan, pledges))
+	if err != nil {
+		return 0, fmt.Errorf("ha: the guard did not acknowledge the lease: %w", err)
+	}
+	return number, nil
+}
+
+// writeDown notes the grant, and what else our right to lead rests on.
+func (a *Agent) writeDown(t term, pledges dcs.Plan) error {
+	arm := later(t.Plan, pledges)
 	n := LeaseNote{
 		Grant: t.Lease.ID, Number: a.fencing.upcoming(), Since: t.Lease.Since, For: t.Lease.For,
-		Fast: t.Plan.Fast, Kill: t.Plan.Kill, SystemID: a.systemID(), Writable: t.Writable == t.Lease.ID,
+		Fast: arm.Fast, Kill: arm.Kill, SystemID: a.systemID(), Writable: t.Writable == t.Lease.ID,
+		Plan: t.Plan, Pledges: pledges, Maps: t.Maps,
+	}
+	if a.received {
+		n.Maps = append(slices.Clip(n.Maps), MapNote{Members: a.cluster.Failsafe.Members, Prev: mapRead})
 	}
 	if err := a.cfg.Notes.WriteLease(n); err != nil {
 		return fmt.Errorf("ha: the lease can't be written down, so nothing may rest on it: %w", err)
@@ -70,7 +113,8 @@ func (a *Agent) forget() {
 
 // resume goes on with the grant of the agent before us, if it was written down
 // and the store still has it. While the store can't be asked the note stands for
-// it: its instants count, and nothing else.
+// it: its instants count, and nothing else. So do those of the pledges that it was
+// given, unless the store says that another member leads.
 func (a *Agent) resume(ctx context.Context) {
 	id := a.systemID()
 	note, err := a.cfg.Notes.ReadLease(id)
@@ -84,21 +128,24 @@ func (a *Agent) resume(ctx context.Context) {
 	if note.Writable {
 		t.Writable = note.Grant
 	}
+	t.Plan, t.Maps = note.Plan, note.Maps
 	lease, err := a.client.Resume(ctx, note.Grant)
+	var refused *dcs.RefusedError
 	switch {
-	case errors.Is(err, dcs.ErrLost):
+	case errors.As(err, &refused):
 		a.log.Info("the lease of the agent before us has ended", "reason", err)
+		if refused.Holder == nil && a.clock.Now().Before(note.Pledges.Timer) {
+			a.pledges.resume(note.Pledges) // the key is absent, and all others keep still for us
+			return
+		}
 		a.forget()
 		return
 	case err != nil:
 		a.log.Warn("the store can't be asked about the lease of the agent before us: going by what it wrote down", "error", err)
-		t.Plan = a.settings.Timing().Plan(t.Lease)
-		a.pledged.held(t.Lease.End())
-		if a.clock.Now().Before(t.Plan.Timer) {
-			a.office.set(t)
-		}
+		a.goByNote(ctx, t, note.Pledges)
 		return
 	}
+	a.pledges.resume(note.Pledges)
 	a.pledged.held(never)
 	t.Lease, t.Unknown = lease, false
 	err = a.confirm(ctx, "", a.settings.Timing().Plan(lease), func(into *term) { *into = t })
@@ -107,6 +154,24 @@ func (a *Agent) resume(ctx context.Context) {
 		return
 	}
 	a.log.Info("resumed the lease of the agent before us")
+}
+
+// goByNote takes up a term without the store's word, for as long as it lasts by what
+// was written down.
+func (a *Agent) goByNote(ctx context.Context, t term, pledges dcs.Plan) {
+	defer a.office.takeTurn()()
+	right := later(t.Plan, pledges)
+	a.pledged.held(max(t.Lease.End(), right.End))
+	if !a.clock.Now().Before(right.Timer) {
+		return
+	}
+	number, err := a.secure(ctx, t, pledges)
+	if err != nil {
+		a.log.Warn("the guard could not be armed anew", "error", err)
+	}
+	t.Armed = number
+	a.pledges.resume(pledges)
+	a.office.set(t)
 }
 
 // systemID is that of our data, from the last look or a new one.

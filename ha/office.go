@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/internal/turn"
 	"github.com/regent-ha/regent/postgres"
 )
@@ -57,6 +58,16 @@ func (o *office) change(grant string, edit func(*term)) error {
 	edit(&o.term)
 	o.hint()
 	return nil
+}
+
+// sawMap drops the failsafe maps that can't be in force any more, since the store's
+// was read at this version.
+func (o *office) sawMap(read dcs.Version) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.term.Maps) > 0 {
+		o.term.Maps = stillOpen(o.term.Maps, read)
+	}
 }
 
 // takeTurn waits for the turn, however long: what was granted must be made to count.
@@ -119,7 +130,8 @@ func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
 	defer o.takeTurn()()
 	t := o.get()
 	a := o.agent
-	notAfter = clock.Earliest(notAfter, t.Plan.Timer)
+	pledges := a.pledges.look().Plan
+	notAfter = clock.Earliest(notAfter, later(t.Plan, pledges).Timer)
 	switch {
 	case !t.held():
 		return postgres.Permit{}, errors.New("ha: there is no lease to be primary under")
@@ -132,7 +144,7 @@ func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
 		return postgres.Permit{}, errors.New("ha: a pledge to another leader binds us")
 	}
 	t.Writable = t.Lease.ID
-	if err := a.writeDown(t); err != nil {
+	if err := a.writeDown(t, pledges); err != nil {
 		return postgres.Permit{}, err
 	}
 	if err := o.change(t.Lease.ID, func(t *term) { t.Writable = t.Lease.ID }); err != nil {

@@ -39,7 +39,7 @@ func (b *peerBook) ask(ctx context.Context, members []dcs.Member) {
 		if !p.awaited() || p.Silent.IsZero() {
 			p.Silent = sent
 		}
-		p.Asked, p.Flying = sent, true
+		p.Asked, p.Flying, p.APIURL = sent, true, m.APIURL
 		b.peers[m.Name] = p
 		b.mu.Unlock()
 		b.group.Go(func() { b.await(ctx, m, sent) })

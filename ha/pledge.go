@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"sync"
@@ -26,19 +27,39 @@ type pledgeBook struct {
 
 func (b *pledgeBook) init(a *Agent) { b.agent = a }
 
-// load takes up the pledge of the agent before us. If it can't be read there may
-// have been one, and it counts as just given.
+// load takes up the pledge of the agent before us, and leaves a note for the one after
+// us. If it can't be read there may have been one, and it counts as just given. Where
+// none was written on this boot there may have been one before it: see mayHavePledged.
 func (b *pledgeBook) load() error {
 	a := b.agent
 	now := a.clock.Now()
 	note, err := a.cfg.Notes.ReadPledge(now, a.settings.TTL)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.given = pledge(note)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		note = PledgeNote{Assumed: now}
+	case err != nil:
 		b.given = pledge{To: "a member that can't be told any more", Until: now.Add(a.settings.TTL)}
+		return fmt.Errorf("the pledge file can't be read: nobody is elected here for one ttl: %w", err)
 	}
-	return err
+	if !note.Assumed.IsZero() {
+		note.AssumedFor = max(note.AssumedFor, a.settings.TTL)
+	}
+	b.given = pledge(note)
+	if err := a.cfg.Notes.WritePledge(note); err != nil {
+		return fmt.Errorf("the pledge file can't be written: the next agent has to assume a pledge: %w", err)
+	}
+	return nil
+}
+
+// lasts takes a ttl of the cluster for the length of a pledge that is assumed.
+func (b *pledgeBook) lasts(ttl time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.given.Assumed.IsZero() {
+		b.given.AssumedFor = max(b.given.AssumedFor, ttl)
+	}
 }
 
 func (b *pledgeBook) look() pledge {
@@ -108,7 +129,7 @@ func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (PledgeAnswer, erro
 	case b.given.binds(now) && b.given.To != r.Name:
 		return PledgeAnswer{}, fmt.Errorf("pledged to %s", b.given.To)
 	}
-	given := pledge{To: r.Name, For: lasts, Until: now.Add(lasts)}
+	given := pledge{To: r.Name, For: lasts, Until: now.Add(lasts), Assumed: b.given.Assumed, AssumedFor: b.given.AssumedFor}
 	if b.given.binds(now) {
 		given.Until = max(given.Until, b.given.Until)
 	}
@@ -125,6 +146,7 @@ func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (PledgeAnswer, erro
 type pledgeRounds struct {
 	mu    sync.Mutex
 	state pledges
+	epoch int // another one after each change of the failsafe map
 	group sync.WaitGroup
 }
 
@@ -132,6 +154,21 @@ func (r *pledgeRounds) look() pledges {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.state
+}
+
+// end takes back what all have pledged, and what a round under way may bring.
+func (r *pledgeRounds) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Plan = dcs.Plan{}
+	r.epoch++
+}
+
+// resume takes up what was pledged to the agent before us.
+func (r *pledgeRounds) resume(plan dcs.Plan) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Plan = plan
 }
 
 // ask begins a round, unless one is under way. All must say yes; the right to
@@ -145,6 +182,7 @@ func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]str
 	}
 	sent := a.clock.Now()
 	r.state.Trying, r.state.Tried = true, sent
+	epoch := r.epoch
 	timing := a.settings.Timing()
 	request := PledgeRequest{Name: a.cfg.Name, ConnURL: a.cfg.ConnURL, APIURL: a.cfg.APIURL, Slots: report.Cluster.Status.Slots,
 		Terms: &PledgeTerms{SystemID: a.systemID(), Scope: a.cfg.Scope, Taker: a.cfg.Name, Grant: a.office.get().Lease.ID, TTL: wholeSeconds(timing.TTL)}}
@@ -152,14 +190,12 @@ func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]str
 		plan := timing.PlanFor(sent, timing.TTL)
 		err := r.round(ctx, a, request, members)
 		if err == nil {
-			err = r.count(ctx, a, plan)
+			err = r.count(ctx, a, epoch, plan)
 		}
 		r.mu.Lock()
 		r.state.Trying, r.state.Err = false, ""
 		if err != nil {
 			r.state.Err = err.Error()
-		} else {
-			r.state.Plan = plan
 		}
 		r.mu.Unlock()
 		a.office.hint()
@@ -167,14 +203,30 @@ func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]str
 	})
 }
 
-// count arms the guard with what the pledges allow. It must be in time.
-func (r *pledgeRounds) count(ctx context.Context, a *Agent, plan dcs.Plan) error {
+// count makes a round's pledges count: written down, then armed. It must be in time,
+// and under the failsafe map that the round was begun with.
+func (r *pledgeRounds) count(ctx context.Context, a *Agent, epoch int, plan dcs.Plan) error {
+	defer a.office.takeTurn()()
 	t := a.office.get()
-	if limit := max(t.Plan.Timer, r.look().Plan.Timer); !a.clock.Now().Before(limit) {
+	r.mu.Lock()
+	right, changed := later(t.Plan, r.state.Plan), r.epoch != epoch
+	r.mu.Unlock()
+	switch {
+	case !t.held():
+		return errors.New("the lease has ended meanwhile")
+	case changed:
+		return errors.New("the failsafe map has changed meanwhile")
+	case !a.clock.Now().Before(right.Timer):
 		return errors.New("the pledges came too late")
 	}
-	_, err := a.fencing.arm(ctx, t.Lease.ID, plan)
-	return err
+	number, err := a.secure(ctx, t, plan)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.state.Plan = plan
+	r.mu.Unlock()
+	return a.office.change(t.Lease.ID, func(t *term) { t.Armed = number })
 }
 
 func (r *pledgeRounds) round(ctx context.Context, a *Agent, request PledgeRequest, members map[string]string) error {

@@ -32,6 +32,9 @@ type Report struct {
 	// PledgedUntil is until when this member keeps still for a leader that has
 	// lost the store. Zero: it has never been asked.
 	PledgedUntil clock.Instant
+	// NoPledges says that no pledges of others count for this member, and that it isn't
+	// asking for any.
+	NoPledges bool
 	// OffHistory is how this standby's WAL left the cluster's history. Empty: it
 	// didn't, as far as it can tell by itself.
 	OffHistory string
@@ -150,6 +153,7 @@ func (a *Agent) Report() Report {
 	r.Member.ScheduledRestart = a.requests.look().Scheduled.entry() // answers say at once what was asked for
 	t := a.office.get()
 	p := a.pledges.look()
+	r.NoPledges = a.begun.Load() && !p.Trying && !a.clock.Now().Before(p.Plan.End)
 	if t.held() && !t.Plan.End.IsZero() {
 		r.LeadsUntil = t.Plan.Timer
 		if p.Plan.Timer > r.LeadsUntil {

@@ -194,11 +194,15 @@ func switchPoint(text string) (uint32, uint64) {
 }
 
 func (s *scene) failsafe(w words) {
+	s.v.Store.Cluster.Failsafe = dcs.Failsafe{Members: memberMap(w.bare), Version: "fs1"}
+}
+
+func memberMap(names []string) map[string]string {
 	members := map[string]string{}
-	for _, name := range w.bare {
+	for _, name := range names {
 		members[name] = "http://" + name + ":8008/patroni"
 	}
-	s.v.Store.Cluster.Failsafe = dcs.Failsafe{Members: members, Version: "fs1"}
+	return members
 }
 
 func (s *scene) term(w words) {
@@ -224,6 +228,12 @@ func (s *scene) term(w words) {
 		t.Writable = t.Lease.ID
 	}
 	t.Unknown = w.has("unknown")
+	if _, sent := w.values["sent-map"]; sent {
+		t.Maps = []MapNote{{Members: memberMap(strings.Split(w.values["sent-map"], ",")), Prev: "fs1"}}
+	}
+	if w.has("sent-no-map") {
+		t.Maps = []MapNote{{Prev: "fs1"}}
+	}
 	s.v.Guard = guard{Connected: true, Armed: t.Armed > 0, Number: 7}
 	s.v.Store.Cluster.Leader = &dcs.Holder{Name: "a", Grant: t.Lease.ID, Lineage: "l-a"}
 }
@@ -284,7 +294,7 @@ func (s *scene) peer(w words) {
 		p.Asked, p.Answered = asked, asked.Add(time.Millisecond)
 	}
 	p.Status = PeerStatus{Running: !w.has("stopped"), InRecovery: !w.has("primary"), Timeline: uint32(w.number("tl", 1)), Location: w.number("lsn", 1000),
-		NoFailover: w.has("nofailover"), Priority: int(w.number("priority", 1)), Unfit: w.values["unfit"]}
+		NoFailover: w.has("nofailover"), Priority: int(w.number("priority", 1)), Unfit: w.values["unfit"], NoPledges: w.has("no-pledges")}
 	p.Err = w.values["err"]
 	if silent := w.ago("silent"); !silent.IsZero() {
 		p.Silent, p.Answered, p.Asked, p.Flying = silent, 0, silent, true
@@ -319,6 +329,10 @@ func (s *scene) scheduled(w words) {
 }
 
 func (s *scene) pledged(w words) {
+	if since := w.ago("assumed"); !since.IsZero() {
+		s.v.Pledged = pledge{Assumed: since, AssumedFor: s.v.Settings.TTL}
+		return
+	}
 	s.v.Pledged = pledge{To: w.bare[0], Until: s.v.Now.Add(5 * time.Second)}
 }
 

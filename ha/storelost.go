@@ -16,6 +16,8 @@ func storeLost(v view) decision {
 		return demote(v, "store-lost/no-lease", "DCS is not accessible, and I have no lease: demoting self").within(v, retry)
 	case v.Job.running() && !v.Term.held():
 		return inJob(v, "store-lost/job").within(v, retry)
+	case ledHere(v):
+		return storeLostLeader(v, retry)
 	case v.Term.held() && harmless(v) && !v.Job.running() && !v.Now.Before(v.Term.Plan.GiveUp):
 		return storeLostRelease(v)
 	case s.Role != postgres.RolePrimary && s.State != postgres.StateStopped:
@@ -26,12 +28,32 @@ func storeLost(v view) decision {
 	return storeLostPrimary(v, retry)
 }
 
+// ledHere says whether our server is the primary of the term that we hold, also while
+// it is stopped, starts again, or doesn't say how it is.
+func ledHere(v view) bool {
+	return v.Term.held() && v.Memory.Handover.Reason == "" &&
+		(v.Server.Role == postgres.RolePrimary || v.Server.Role != postgres.RoleReplica && mayStartInPlace(v))
+}
+
+// storeLostLeader keeps the right to lead as long as it lasts for certain, and starts
+// a primary that has ended in place while it does.
+func storeLostLeader(v view, retry time.Duration) decision {
+	d := storeLostPrimary(v, retry)
+	stopped := v.Server.State == postgres.StateStopped && v.Server.Data == postgres.DataValid && !v.Job.running()
+	if !stopped || gives(d) || v.Now.Before(v.Memory.Starts.Next) {
+		return d
+	}
+	d = say(v, "store-lost/start", "DCS is not accessible, my right to lead still lasts: starting primary after failure")
+	d.Memory.Starts.Since = v.Now
+	return d.with(startPrimary{v.right().Timer}).within(v, startPoll)
+}
+
 // storeLostRelease ends the lease of a member that doesn't lead any more, or
 // never came to it. Nothing else would keep the lease timer and the guard from
 // stopping the standby that it is from now on. The store may take the release
 // although it can't be read; else the lease ends there by itself.
 func storeLostRelease(v view) decision {
-	d := say(v, "store-lost/release", "DCS is not accessible (%s), and I am not the primary: giving up my lease", v.Store.Err)
+	d := say(v, "store-lost/release", "DCS is not accessible (%s), and I am not the primary: giving up my lease", outage(v))
 	d.Memory.Handover.Done = d.Memory.Handover.Reason != ""
 	return d.with(release{finalDocuments(v)}, disarm{}).within(v, 0)
 }
@@ -41,9 +63,10 @@ func storeLostRelease(v view) decision {
 // A key that isn't ours any more is another matter, and a renewal makes it
 // certain; one that is absent changes nothing while all members have pledged.
 func renewalsLost(v view) bool {
-	idle := !v.Job.running() && v.Memory.Handover.Reason == "" && v.Term.Lease.ID != v.Guard.Spent
+	stopping := v.Job.running() && (v.Job.Kind == jobStop || v.Job.Kind == jobHandOver)
+	idle := !stopping && v.Term.Lease.ID != v.Guard.Spent
 	certain := keyLooksLost(v) && !(v.Store.Cluster.Leader == nil && v.Pledges.bind(v.Now))
-	return idle && v.Term.Unknown && v.Server.Role == postgres.RolePrimary && !v.Now.Before(v.Term.Plan.Renew) && !certain
+	return idle && v.Term.Unknown && ledHere(v) && !v.Now.Before(v.Term.Plan.Renew) && !certain
 }
 
 // outage is what the store does, in a few words.
@@ -71,15 +94,23 @@ func storeLostPrimary(v view, retry time.Duration) decision {
 	case v.Now.Before(v.Term.Plan.GiveUp):
 		return renewal(say(v, "store-lost/retry", "DCS is not accessible (%s), trying to renew my lease", outage(v))).at(v.Term.Plan.GiveUp)
 	}
-	return demote(v, "store-lost/demote", "demoted self because DCS is not accessible and I was a leader")
+	return storeLostDemote(v, "store-lost/demote", "demoted self because DCS is not accessible and I was a leader")
+}
+
+// storeLostDemote stops the server, and lets go of the lease of one that is stopped.
+func storeLostDemote(v view, id, reason string) decision {
+	if v.Server.PID == 0 && !v.Job.running() {
+		return storeLostRelease(v)
+	}
+	return demote(v, id, reason)
 }
 
 // failsafe asks every member of the map to pledge, as soon as a renewal is due
 // and couldn't be made, and goes on while all of them do.
 func failsafe(v view, renewal func(decision) decision) decision {
-	members := v.Store.Cluster.Failsafe.Members
-	if members[v.Self.Name] == "" {
-		return demoteAfter(v, renewal, "the failsafe map is missing or lacks me")
+	members, why := boundBy(v)
+	if why != "" {
+		return demoteAfter(v, renewal, why)
 	}
 	p := v.Pledges
 	due := p.Plan.Renew
@@ -101,7 +132,7 @@ func failsafe(v view, renewal func(decision) decision) decision {
 		}
 		return renewal(d.with(askPledges{others(members, v.Self.Name)}))
 	}
-	return demote(v, "failsafe/demote", "demoted self because DCS is not accessible and not all members have pledged: "+p.Err)
+	return storeLostDemote(v, "failsafe/demote", "demoted self because DCS is not accessible and not all members have pledged: "+p.Err)
 }
 
 // pledgeEvery paces rounds of pledges that failed.
@@ -111,7 +142,7 @@ func demoteAfter(v view, renewal func(decision) decision, why string) decision {
 	if v.Now.Before(v.Term.Plan.GiveUp) {
 		return renewal(say(v, "failsafe/no-map", "DCS is not accessible (%s), and there is no failsafe: %s", outage(v), why).at(v.Term.Plan.GiveUp))
 	}
-	return demote(v, "failsafe/no-map/demote", "demoted self because DCS is not accessible, and there is no failsafe: "+why)
+	return storeLostDemote(v, "failsafe/no-map/demote", "demoted self because DCS is not accessible, and there is no failsafe: "+why)
 }
 
 func others(members map[string]string, self string) map[string]string {
@@ -136,10 +167,6 @@ func storeLostStopped(v view, retry time.Duration) decision {
 		return say(v, "store-lost/handed-over", "DCS is not accessible, after a %s: waiting", v.Memory.Handover.Reason).within(v, retry)
 	case v.Now.Before(v.Memory.Starts.Next):
 		return say(v, "store-lost/pause", "failed to start postgres: %s", v.Memory.Starts.Why).at(v.Memory.Starts.Next).within(v, retry)
-	case v.Term.held() && mayStartInPlace(v) && v.Now.Before(v.Term.Plan.GiveUp):
-		d := say(v, "store-lost/start", "DCS is not accessible, my lease still lasts: starting primary after failure")
-		d.Memory.Starts.Since = v.Now
-		return d.with(startPrimary{v.Term.Plan.Timer}).within(v, startPoll)
 	case v.Memory.Checked.Result == ancestryDiverged || foreign(v):
 		return say(v, "store-lost/out", "DCS is not accessible, and my WAL is not on the cluster's history: staying out").within(v, retry)
 	case wasPrimary(v) || v.Term.held():

@@ -75,6 +75,8 @@ type term struct {
 	// promoted, by us or by the agent before. Only under the same grant may it
 	// be started in place again.
 	Writable string
+	// Maps are the failsafe maps that may be in force beside the one that was read last.
+	Maps []MapNote
 }
 
 func (t term) held() bool { return t.Lease.ID != "" }
@@ -98,6 +100,7 @@ type peer struct {
 	Silent   clock.Instant // when the first request was sent that has had no answer since
 	Flying   bool          // a request is under way
 	Err      string        // why there is no answer; empty: there is
+	APIURL   string        // where it was asked
 	Status   PeerStatus
 }
 
@@ -144,6 +147,10 @@ type pledge struct {
 	To    string
 	For   time.Duration
 	Until clock.Instant
+	// Assumed is since when a pledge to somebody is assumed, since nothing was noted on
+	// this boot. Zero: none is. AssumedFor is the longest ttl known since, which it lasts.
+	Assumed    clock.Instant
+	AssumedFor time.Duration
 }
 
 func (p pledge) binds(now clock.Instant) bool { return p.To != "" && now.Before(p.Until) }
@@ -154,6 +161,18 @@ type pledges struct {
 	Trying bool          // a round is under way
 	Tried  clock.Instant // when the last round was begun
 	Err    string        // why the last round failed
+}
+
+// right is the plan that our right to lead goes by: that of the lease, or that of the
+// pledges of all others if it lasts longer.
+func (v view) right() dcs.Plan { return later(v.Term.Plan, v.Pledges.Plan) }
+
+// later is the plan whose server must be gone later.
+func later(x, y dcs.Plan) dcs.Plan {
+	if y.Kill.After(x.Kill) {
+		return y
+	}
+	return x
 }
 
 // bind says whether all members still keep still for us.

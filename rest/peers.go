@@ -37,6 +37,8 @@ type Status struct {
 	Regent *struct {
 		Version string `json:"version"`
 		Unfit   string `json:"unfit"`
+		// NoPledges says that no pledges of others count for it, and that it asks for none.
+		NoPledges bool `json:"no_pledges"`
 	} `json:"regent"` // nil: it isn't one of ours
 }
 
@@ -74,7 +76,7 @@ func (s Status) Peer() ha.PeerStatus {
 		NoFailover: s.Tags.NoFailover(), Priority: s.Tags.FailoverPriority(),
 	}
 	if s.Regent != nil {
-		p.Unfit = s.Regent.Unfit
+		p.Unfit, p.NoPledges = s.Regent.Unfit, s.Regent.NoPledges
 	}
 	if wal == nil {
 		return p

@@ -138,6 +138,9 @@ func (s *Server) own(r ha.Report) *jsontext.Object {
 	o := &jsontext.Object{}
 	o.Set("version", s.o.Release)
 	setText(o, "unfit", r.Unfit())
+	if r.NoPledges {
+		o.Set("no_pledges", true)
+	}
 	return o
 }
 

@@ -3,6 +3,8 @@ package hatest
 import (
 	"testing/synctest"
 	"time"
+
+	"github.com/regent-ha/regent/fence"
 )
 
 // KillHost is the loss of a host: agent, guard and server end at once, and
@@ -22,7 +24,8 @@ func (c *Cluster) KillHost(name string) {
 	n.lease, n.leaseEnd = noLease, 0
 }
 
-// BootHost brings a lost host back and starts its agent.
+// BootHost brings a lost host back and starts its agent. Its run directory is
+// empty: /run is a tmpfs.
 func (c *Cluster) BootHost(name string) {
 	n := c.node(name)
 	if !n.down {
@@ -31,6 +34,7 @@ func (c *Cluster) BootHost(name string) {
 	c.world.logf("fault: %s host boots", name)
 	n.down = false
 	n.boots++
+	n.notes, n.latch = notes{}, fence.Latch{}
 	n.clock.boot = c.world.time()
 	n.inner.Boot()
 	n.startAgent()

@@ -90,6 +90,10 @@ func (c *Cluster) written(docs []dcs.Write) {
 			continue
 		}
 		members := map[string]string{}
+		if d.Value == nil {
+			c.failsafe = nil
+			continue
+		}
 		if err := json.Unmarshal(d.Value, &members); err != nil {
 			c.fail("the failsafe map %s is none: %v", d.Value, err)
 		}

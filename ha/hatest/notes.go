@@ -2,6 +2,7 @@ package hatest
 
 import (
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
@@ -9,7 +10,7 @@ import (
 )
 
 // notes are the files in a node's run directory: they outlive its agents, and a
-// boot makes them worth nothing.
+// boot removes them.
 type notes struct {
 	leaseNote  *ha.LeaseNote
 	leaseBoot  int
@@ -68,11 +69,10 @@ func (d desk) WritePledge(p ha.PledgeNote) error {
 	return nil
 }
 
-func (d desk) ReadPledge(now clock.Instant, ttl time.Duration) (ha.PledgeNote, error) {
+func (d desk) ReadPledge(clock.Instant, time.Duration) (ha.PledgeNote, error) {
 	n := d.process.node
-	p := n.notes.pledgeNote
-	if p.To != "" && n.notes.pledgeBoot != n.boots {
-		p.Until = now.Add(max(ttl, p.For))
+	if n.notes.pledgeBoot != n.boots {
+		return ha.PledgeNote{}, fs.ErrNotExist // a boot empties the run directory
 	}
-	return p, nil
+	return n.notes.pledgeNote, nil
 }

@@ -1,0 +1,53 @@
+package ha
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/regent-ha/regent/dcs"
+)
+
+// unpledgedStands is for how long the answer of a member stands by which it may count
+// on a pledge of ours.
+const unpledgedStands = 200 * time.Millisecond
+
+// mayHavePledged waits out the pledge that this member may have given before its
+// machine was booted. The run directory is empty then, so that no note proves nothing.
+// It is over as soon as nobody can count on it: all members of the failsafe map have
+// said since that no pledges count for them, and that they aren't asking for any. Their
+// role proves nothing, since a primary that is started in place doesn't run.
+func mayHavePledged(v view) (candidacy, bool) {
+	p, inForce := v.Pledged, v.Store.Cluster.Failsafe
+	until := p.Assumed.Add(max(p.AssumedFor, v.Settings.TTL))
+	if p.Assumed.IsZero() || !v.Now.Before(until) || inForce.Version == dcs.Absent {
+		return candidacy{}, false
+	}
+	c := candidacy{ID: "election/may-have-pledged", Wait: true, Until: until}
+	var open []string
+	for _, name := range slices.Sorted(maps.Keys(inForce.Members)) {
+		if name == v.Self.Name || unpledged(v.Peers[name]) {
+			continue
+		}
+		open = append(open, name)
+		again := v.Peers[name].Answered.Add(unpledgedStands)
+		switch {
+		case v.Peers[name].Flying:
+		case v.Peers[name].Answered.IsZero(), !v.Now.Before(again):
+			c.Ask = append(c.Ask, dcs.Member{Name: name, APIURL: inForce.Members[name], State: dcs.StateUnknown})
+		case again.Before(c.Until):
+			c.Until = again
+		}
+	}
+	if len(open) == 0 && inForce.Members != nil {
+		return candidacy{}, false
+	}
+	c.Reason = fmt.Sprintf("I may have pledged to a leader without the store before this agent's first start on this boot: waiting for %v, or until all of the failsafe map say that no pledges count for them (missing: %s)",
+		until.Sub(v.Now).Round(time.Second), strings.Join(open, ", "))
+	return c, true
+}
+
+// unpledged says whether a member has told us that it counts on no pledges.
+func unpledged(p peer) bool { return !p.Answered.IsZero() && p.Err == "" && p.Status.NoPledges }
