@@ -49,7 +49,7 @@ func candidate(v view) candidacy {
 	if c, out := ownFitness(v); out {
 		return c
 	}
-	return compareWithPeers(v)
+	return awaitKnown(v, compareWithPeers(v))
 }
 
 // ownFitness finds what keeps us from leading whatever the others say.
