@@ -47,6 +47,9 @@ type Config struct {
 	LastKnown []byte
 
 	Notes Notes // what outlives the agent; see Files
+	// Known keeps who the members were. Over a store that was emptied a member
+	// waits for them before it leads. Nil: nothing is remembered; see KnownFile.
+	Known KnownMembers
 
 	Hooks  Hooks
 	Clock  clock.Clock      // nil: clock.System()
@@ -116,6 +119,7 @@ type Agent struct {
 	fencing     fencing
 	jobs        jobs
 	checkpoints checkpoints
+	membership  knownBook
 	peers       peerBook
 	pledged     pledgeBook
 	pledges     pledgeRounds
@@ -180,6 +184,7 @@ func New(c Config) (*Agent, error) {
 	a.requests.tags = c.Tags
 	a.office.init(a)
 	a.jobs.init(a)
+	a.membership.init(a)
 	a.peers.init(a)
 	a.pledged.init(a)
 	return a, nil
@@ -198,6 +203,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.pledges.group.Wait()
 	defer a.peers.group.Wait()
 	defer a.checkpoints.group.Wait()
+	defer a.membership.group.Wait()
 	defer a.jobs.abandon()
 	defer a.office.endLeading()
 	defer cancel()

@@ -52,7 +52,7 @@ func candidate(v view) candidacy {
 	if c, waits := mayHavePledged(v); waits {
 		return c
 	}
-	return compareWithPeers(v)
+	return awaitKnown(v, compareWithPeers(v))
 }
 
 // ownFitness finds what keeps us from leading whatever the others say.

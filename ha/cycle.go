@@ -28,6 +28,7 @@ func (a *Agent) cycle(ctx context.Context) (clock.Instant, error) {
 		return 0, nil // what couldn't be seen for that reason says nothing
 	}
 	a.jobs.seen(v.Job)
+	a.membership.note(ctx, v)
 	a.report(v, d)
 	a.reload(ctx, v)
 	return a.apply(ctx, v, d)
@@ -102,6 +103,7 @@ func (a *Agent) observe(ctx context.Context, read bool) view {
 	}
 	v.Guard = a.fencing.look(ctx)
 	v.Server = a.status(ctx)
+	a.membership.recall()
 	v.Store.Cluster, v.Store.Received = a.cluster, a.received
 	v.Now, v.Wall = a.clock.Now(), a.cfg.Now()
 	v.Self = a.self(ctx, v)

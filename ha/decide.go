@@ -106,6 +106,12 @@ func rememberCluster(v view, m memory) memory {
 	case m.Vacant.IsZero():
 		m.Vacant, m.Round = v.Now, v.Now
 	}
+	switch {
+	case !blank(c):
+		m.Blank = 0
+	case m.Blank.IsZero():
+		m.Blank = v.Now
+	}
 	if c.Leader != nil && c.Leader.Name != v.Self.Name && c.Leader.Lineage != m.Checked.Lineage {
 		m.Checked = checked{Lineage: c.Leader.Lineage}
 	}

@@ -84,6 +84,10 @@ func (j *jobs) progress(p postgres.Progress) {
 func (j *jobs) work(ctx context.Context, r run) (postgres.Ancestry, error) {
 	pg := j.agent.cfg.PostgreSQL
 	switch r.Kind {
+	case jobBootstrap, jobClone, jobReinitialize, jobRewind:
+		j.agent.membership.group.Wait() // it writes into the data directory, too
+	}
+	switch r.Kind {
 	case jobBootstrap:
 		return postgres.Ancestry{}, pg.Bootstrap(ctx)
 	case jobPostBootstrap:

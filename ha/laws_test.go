@@ -124,6 +124,8 @@ func broken(v view, act action) string {
 			return "a member whose WAL has diverged doesn't run"
 		case v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled && unheard(v):
 			return "nobody runs before all of the failsafe map were asked who may have gone lately"
+		case v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled && early(v):
+			return "over a store without a last leader's position nobody runs before all members with data have said how far they are, or a ttl has passed"
 		}
 	case release:
 		if v.Server.PID != 0 && v.Server.Role != postgres.RoleReplica {
@@ -178,6 +180,22 @@ func unheard(v view) bool {
 	return false
 }
 
+// early says whether the store has been seen without a last leader's position for
+// less than a ttl, and a member with data hasn't said how far it has come.
+func early(v view) bool {
+	c := v.Store.Cluster
+	if c.Status.Present || v.Now.Sub(remember(v).Blank) >= v.Settings.TTL || c.Failover.Candidate == v.Self.Name {
+		return false
+	}
+	for _, m := range c.Members {
+		p := v.Peers[m.Name]
+		if m.Name != v.Self.Name && m.Role != "uninitialized" && (p.Asked.IsZero() || p.awaited() || !p.Status.Running) {
+			return true
+		}
+	}
+	return false
+}
+
 func drawView(t *rapid.T) view {
 	s := newScene()
 	v := &s.v
@@ -213,6 +231,9 @@ func drawView(t *rapid.T) view {
 		v.Seen["b"] = ago("seen b")
 	}
 	c.Status = dcs.Status{Present: true, Optime: lsn("optime"), Version: "s1"}
+	if rarely("blank") {
+		c.Status, v.Memory.Blank = dcs.Status{}, ago("blank since")
+	}
 	for _, name := range []string{"b", "c"} {
 		if flag("member " + name) {
 			c.Members = append(c.Members, dcs.Member{Name: name, APIURL: "http://" + name, ConnURL: "postgres://" + name + ":5432/postgres",

@@ -144,6 +144,11 @@ func (s *scene) member(w words) {
 }
 
 func (s *scene) status(w words) {
+	if w.has("absent") {
+		s.v.Store.Cluster.Status = dcs.Status{}
+		s.v.Memory.Blank = s.v.Now // as long as the script doesn't say how long ago
+		return
+	}
 	s.v.Store.Cluster.Status = dcs.Status{Optime: w.number("optime", 0), Version: "s1", Present: true}
 }
 
@@ -381,6 +386,8 @@ func (s *scene) memory(w words) {
 			m.Promoting = w.ago(key)
 		case "unwell":
 			m.Unwell = unwell{Since: w.ago(key), PID: scenePID}
+		case "blank":
+			m.Blank = w.ago(key)
 		case "first-touch":
 			m.FirstTouch = w.ago(key)
 		case "init-since":
@@ -411,7 +418,9 @@ func (s *scene) memory(w words) {
 func (s *scene) gone(w words) {
 	m := described(w)
 	s.v.Known = append(s.v.Known, m)
-	s.v.Seen[m.Name] = w.ago("seen")
+	if !w.has("never-seen") { // by this agent: it was in the note
+		s.v.Seen[m.Name] = w.ago("seen")
+	}
 }
 
 // recorded takes the view of a decision that regentctl explain --save has saved.

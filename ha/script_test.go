@@ -100,7 +100,7 @@ func newScene() *scene {
 	v.Store.Cluster.Members = []dcs.Member{{Name: "a", APIURL: v.Self.APIURL, ConnURL: v.Self.ConnURL, State: "running", Role: "replica"}}
 	v.Server = postgres.Status{Data: postgres.DataValid, State: postgres.StateStopped, SystemID: sceneCluster, Standby: true,
 		Control: &postgres.Control{State: "shut down in recovery"}}
-	v.Memory = memory{FirstTouch: 1, LastTouch: sceneNow.Add(-time.Second), LastSlots: sceneNow.Add(-time.Second)}
+	v.Memory = memory{FirstTouch: 1, Blank: 1, LastTouch: sceneNow.Add(-time.Second), LastSlots: sceneNow.Add(-time.Second)}
 	return s
 }
 

@@ -197,6 +197,7 @@ type memory struct {
 	LastSlots  clock.Instant
 	Touched    string        // digest of what was published, less the positions
 	Vacant     clock.Instant // since when nobody leads; zero: somebody does
+	Blank      clock.Instant // since when the store has no position of a last leader; zero: it has one
 	Leader     string        // who led last, as far as we have seen
 	Round      clock.Instant // answers of peers count if they were asked for since then
 	Following  string        // the upstream that the server was told to follow

@@ -126,7 +126,7 @@ func (d *daemon) run(ctx context.Context) error {
 		ConnURL: c.ConnURL(effective.PostgreSQL), APIURL: c.APIURL(), ProxyURL: c.ProxyURL(effective.PostgreSQL),
 		Tags: c.Tags, Release: version,
 		Settings: effective.Cluster, Floors: config.Floors(c), Reconfigure: d.reconfigure, NewCluster: newCluster,
-		Notes: notes, Hooks: ha.Hooks{Server: d.callback}, Logger: d.log,
+		Notes: notes, Known: ha.NewKnownFile(options.DataDir), Hooks: ha.Hooks{Server: d.callback}, Logger: d.log,
 	})
 	if err != nil {
 		return err

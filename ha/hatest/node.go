@@ -29,6 +29,7 @@ type node struct {
 	guard   *guard
 	boots   int
 	notes   notes       // run directory
+	members membership  // in the data directory
 	latch   fence.Latch // of the guard, in the run directory
 
 	down         bool
@@ -96,7 +97,7 @@ func (n *node) startAgent() {
 		Fencing:    ha.Fencing{Mode: mode, Connect: p.connect, Anywhere: true},
 		ConnURL:    "postgres://" + n.name + ":5432/postgres", APIURL: apiURL(n.name),
 		Release: "hatest", Floors: ha.ShortFloors(), Settings: c.opts.settings, Reconfigure: c.reconfigure, NewCluster: c.config,
-		Notes: desk{p}, Clock: n.clock, Now: n.wall,
+		Notes: desk{p}, Known: roll{p}, Clock: n.clock, Now: n.wall,
 		Logger: slog.New(logger{process: p}),
 	})
 	if err != nil {
