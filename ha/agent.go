@@ -111,6 +111,7 @@ type Agent struct {
 	settings     Settings
 	watched      watched
 	lastSystemID string
+	lastKnown    []byte // dynamic configuration for a store that has lost it
 	said         string
 	failing      map[string]bool // kinds of actions whose failure was said
 	shrunk       bool            // the TTL became smaller since the last renewal
@@ -174,7 +175,7 @@ func New(c Config) (*Agent, error) {
 		c.LastKnown = c.NewCluster
 	}
 	a := &Agent{
-		cfg: c, clock: c.Clock, log: c.Logger, settings: c.Settings,
+		cfg: c, clock: c.Clock, log: c.Logger, settings: c.Settings, lastKnown: c.LastKnown,
 		client:  dcs.NewClient(c.DCS, dcs.ClientOptions{Clock: c.Clock}),
 		wake:    make(chan struct{}, 1),
 		seen:    map[string]clock.Instant{},

@@ -199,7 +199,7 @@ func (a *Agent) self(ctx context.Context, v view) self {
 	s := self{
 		Name: c.Name, Tags: a.requests.tagged(), ConnURL: c.ConnURL, APIURL: c.APIURL, ProxyURL: c.ProxyURL,
 		Version: Version, Regent: c.Release,
-		Bootstrap: len(c.NewCluster) > 0, Config: c.LastKnown, UseSlots: server.UseSlots,
+		Bootstrap: len(c.NewCluster) > 0, Config: a.lastKnown, UseSlots: server.UseSlots,
 		RemoveOnDivergence: server.RemoveOnDivergedTimelines, RemoveOnRewindFail: server.RemoveOnRewindFailure,
 	}
 	switch {
@@ -222,6 +222,9 @@ func (a *Agent) reconfigure(c dcs.Cluster) {
 		return
 	}
 	a.dynamic, a.floors = c.Config.Version, floors
+	if text, err := c.Config.MarshalJSON(); err == nil {
+		a.lastKnown = text // for a store that loses it
+	}
 	settings, server, err := a.cfg.Reconfigure(c.Config.Values, floors)
 	if err == nil {
 		err = settings.Timing().Check()

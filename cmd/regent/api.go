@@ -59,11 +59,12 @@ func newAPI(c *config.Config, agent *ha.Agent, peers ha.Peers, log *slog.Logger)
 const nameTimeout = 3 * time.Second
 
 // nameIsFree refuses to start beside a living agent of the same name. A store
-// that can't be read yet is waited for by the agent, not here.
-func nameIsFree(ctx context.Context, c *config.Config, store dcs.DCS, peers *rest.Client, log *slog.Logger) error {
+// that can't be read yet is waited for by the agent, not here: the server may be a
+// primary whose right to lead goes on and is to be renewed.
+func nameIsFree(ctx context.Context, c *config.Config, store dcs.DCS, readTimeout time.Duration, peers *rest.Client, log *slog.Logger) error {
 	ctx, cancel := clock.WithTimeout(ctx, clock.System(), nameTimeout)
 	defer cancel()
-	cluster, err := dcs.NewClient(store, dcs.ClientOptions{}).Read(ctx)
+	cluster, err := dcs.NewClient(store, dcs.ClientOptions{RequestTimeout: readTimeout}).Read(ctx)
 	if err != nil {
 		log.Warn("the store can't be read yet", "setting", c.StoreSetting(err), "error", err)
 		return nil

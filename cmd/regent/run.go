@@ -45,8 +45,9 @@ type daemon struct {
 	mu     sync.Mutex
 	config *config.Config // as last loaded
 
-	server *postgres.Server
-	agent  *ha.Agent
+	server  *postgres.Server
+	agent   *ha.Agent
+	dynamic *config.DynamicFile
 }
 
 func run(ctx context.Context, path string, env []string) error {
@@ -80,7 +81,9 @@ func (d *daemon) run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
-	effective, warnings, err := c.Effective(nil, config.Floors(c))
+	d.dynamic = config.NewDynamicFile(c.PostgreSQL.DataDir, d.log)
+	defer d.dynamic.Close()
+	effective, lastKnown, warnings, err := d.lastEffective()
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := nameIsFree(ctx, c, store, peers, d.log); err != nil {
+	if err := nameIsFree(ctx, c, store, effective.Cluster.Timing().RequestTimeout(), peers, d.log); err != nil {
 		return err
 	}
 	newCluster, err := newClusterConfig(c)
@@ -125,8 +128,8 @@ func (d *daemon) run(ctx context.Context) error {
 		}},
 		ConnURL: c.ConnURL(effective.PostgreSQL), APIURL: c.APIURL(), ProxyURL: c.ProxyURL(effective.PostgreSQL),
 		Tags: c.Tags, Release: version,
-		Settings: effective.Cluster, Floors: config.Floors(c), Reconfigure: d.reconfigure, NewCluster: newCluster,
-		Notes: notes, Known: ha.NewKnownFile(options.DataDir), Hooks: ha.Hooks{Server: d.callback}, Logger: d.log,
+		Settings: effective.Cluster, Floors: config.Floors(c), Reconfigure: d.reconfigure, NewCluster: newCluster, LastKnown: lastKnown,
+		Notes: notes, Known: ha.NewKnownFile(options.DataDir), Hooks: ha.Hooks{Server: d.callback, Cycle: func(ha.Decision) { d.dynamic.Write() }}, Logger: d.log,
 	})
 	if err != nil {
 		return err
@@ -204,6 +207,23 @@ func (d *daemon) reload() {
 	d.agent.Reload()
 }
 
+// lastEffective is the configuration with the dynamic part as the store had it last, if
+// that was kept, else as a new cluster would begin with.
+func (d *daemon) lastEffective() (s config.Settings, lastKnown []byte, warnings []config.Warning, err error) {
+	floors := config.Floors(d.config)
+	values, lastKnown, err := d.dynamic.Read()
+	if err == nil && values != nil {
+		if s, warnings, err = d.config.Effective(values, floors); err == nil {
+			return s, lastKnown, warnings, nil
+		}
+	}
+	if err != nil {
+		d.log.Warn("the dynamic configuration as it was last can't be used", "error", err)
+	}
+	s, warnings, err = d.config.Effective(nil, floors)
+	return s, nil, warnings, err
+}
+
 // reconfigure merges the cluster's configuration with the local one.
 func (d *daemon) reconfigure(dynamic map[string]any, floors ha.Floors) (ha.Settings, *postgres.Settings, error) {
 	d.mu.Lock()
@@ -215,6 +235,7 @@ func (d *daemon) reconfigure(dynamic map[string]any, floors ha.Floors) (ha.Setti
 	if err != nil {
 		return ha.Settings{}, nil, err
 	}
+	d.dynamic.Keep(dynamic)
 	return effective.Cluster, &effective.PostgreSQL, nil
 }
 
