@@ -39,6 +39,8 @@ type Notes interface {
 	// proves nothing and is an error.
 	ReadLease(systemID string) (LeaseNote, error)
 	ForgetLease() error
+	// Probe is nil if a note could be written now.
+	Probe() error
 	WritePledge(n PledgeNote) error
 	// ReadPledge returns the pledge that was written down, with a new deadline
 	// from now, as long as it was or one ttl, if it is of another boot. None is a
@@ -52,7 +54,9 @@ func (a *Agent) writeDown(t term) error {
 		Grant: t.Lease.ID, Number: a.fencing.upcoming(), Since: t.Lease.Since, For: t.Lease.For,
 		Fast: t.Plan.Fast, Kill: t.Plan.Kill, SystemID: a.systemID(), Writable: t.Writable == t.Lease.ID,
 	}
-	if err := a.cfg.Notes.WriteLease(n); err != nil {
+	err := a.cfg.Notes.WriteLease(n)
+	a.probes.set(a.clock.Now(), err)
+	if err != nil {
 		return fmt.Errorf("ha: the lease can't be written down, so nothing may rest on it: %w", err)
 	}
 	return nil
@@ -77,6 +81,7 @@ func (a *Agent) resume(ctx context.Context) {
 	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
 	defer cancel()
 	t := term{Lease: dcs.Lease{ID: note.Grant, Since: note.Since, For: note.For}, First: note.Grant, Resumed: true, Unknown: true}
+	t.Plan = a.settings.Timing().Plan(t.Lease) // until the guard acknowledges another one
 	if note.Writable {
 		t.Writable = note.Grant
 	}
@@ -88,7 +93,6 @@ func (a *Agent) resume(ctx context.Context) {
 		return
 	case err != nil:
 		a.log.Warn("the store can't be asked about the lease of the agent before us: going by what it wrote down", "error", err)
-		t.Plan = a.settings.Timing().Plan(t.Lease)
 		a.pledged.held(t.Lease.End())
 		if a.clock.Now().Before(t.Plan.Timer) {
 			a.office.set(t)

@@ -36,6 +36,7 @@ type Status struct {
 	Regent *struct {
 		Version string `json:"version"`
 		Unfit   string `json:"unfit"`
+		Passing bool   `json:"passing"` // what makes it unfit may be over in a moment
 	} `json:"regent"` // nil: it isn't one of ours
 }
 
@@ -73,7 +74,7 @@ func (s Status) Peer() ha.PeerStatus {
 		NoFailover: s.Tags.NoFailover(), Priority: s.Tags.FailoverPriority(),
 	}
 	if s.Regent != nil {
-		p.Unfit = s.Regent.Unfit
+		p.Unfit, p.Passing = s.Regent.Unfit, s.Regent.Passing
 	}
 	if wal == nil {
 		return p

@@ -138,6 +138,7 @@ func (s *Server) own(r ha.Report) *jsontext.Object {
 	o := &jsontext.Object{}
 	o.Set("version", s.o.Release)
 	setText(o, "unfit", r.Unfit())
+	setTrue(o, "passing", r.Passing())
 	return o
 }
 

@@ -63,6 +63,13 @@ func (d desk) ForgetLease() error {
 	return nil
 }
 
+func (d desk) Probe() error {
+	if d.process.node.runDirFull {
+		return errNoRoom
+	}
+	return nil
+}
+
 func (d desk) WritePledge(p ha.PledgeNote) error {
 	if d.process.dead.Load() {
 		return errDead
