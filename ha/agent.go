@@ -126,6 +126,7 @@ type Agent struct {
 	pledges     pledgeRounds
 	requests    requests
 	reports     reports
+	probes      probes
 }
 
 // New checks c and returns an agent that does nothing before Run.

@@ -64,6 +64,8 @@ func ownFitness(v view) (candidacy, bool) {
 	switch {
 	case v.Self.Tags.NoFailover():
 		return unfit("nofailover", "following a different leader because I am not allowed to promote"), true
+	case handicap(v) != "":
+		return unfit("handicap", "I can't lead: %s", handicap(v)), true
 	case v.Pledged.binds(v.Now):
 		return unfit("pledged", "I have pledged to %s, who leads without the store", v.Pledged.To), true
 	case barred(c, v.Self.Name):
@@ -205,7 +207,7 @@ func takes(v view, m dcs.Member) bool {
 // not be known here, and somebody must lead.
 func requestedOther(v view, fit []string) string {
 	f := v.Store.Cluster.Failover
-	if since := v.Memory.Vacant; !since.IsZero() && !v.Now.Before(since.Add(handedOverWait)) {
+	if !courteous(v) {
 		return ""
 	}
 	for _, name := range fit {
@@ -252,11 +254,7 @@ func weighAnswer(v view, m dcs.Member, p peer) opinion {
 	case p.Err != "":
 		return opinion{reason: "can't be reached: " + p.Err}
 	case !a.Running && mayReturn(v, m):
-		reason := "its PostgreSQL is not running, and has WAL that I lack"
-		if again := p.Answered.Add(refusalStands); v.Now.Before(again) {
-			return opinion{wait: true, until: again, reason: reason}
-		}
-		return opinion{ask: true, wait: true, until: returnUntil(v), reason: reason}
+		return awaitReturn(v, p, "its PostgreSQL is not running, and has WAL that I lack")
 	case !a.Running:
 		return opinion{reason: "its PostgreSQL is not running"}
 	case !a.InRecovery:
@@ -265,6 +263,8 @@ func weighAnswer(v view, m dcs.Member, p peer) opinion {
 		return opinion{reason: "tagged nofailover"}
 	case a.Watchdog:
 		return opinion{reason: "its watchdog doesn't work"}
+	case a.Unfit != "" && a.Passing && a.Location > mine && !peerOffHistory(c, a) && returnLeft(v) > 0:
+		return awaitReturn(v, p, a.Unfit+", and has WAL that I lack")
 	case a.Unfit != "":
 		return opinion{reason: a.Unfit}
 	case barred(c, m.Name):
@@ -274,29 +274,17 @@ func weighAnswer(v view, m dcs.Member, p peer) opinion {
 	case v.Settings.CheckTimeline && behindTimeline(c, a.Timeline):
 		return opinion{reason: fmt.Sprintf("its timeline %d is behind the last known cluster timeline", a.Timeline)}
 	case a.Location > mine && c.Failover.Candidate != v.Self.Name:
-		return opinion{fit: true, better: true, reason: fmt.Sprintf("Wal position of %s is ahead of my wal position", m.Name)}
+		return giveWay(v, "Wal position of %s is ahead of my wal position", m.Name)
 	case a.Location > mine && c.Failover.Leader != "":
 		// A switchover drains to its candidate; one that is behind lost the race.
-		return opinion{fit: true, better: true, reason: fmt.Sprintf("Wal position of %s is ahead of my wal position", m.Name)}
+		return giveWay(v, "Wal position of %s is ahead of my wal position", m.Name)
 	case a.Location == mine && a.Priority > v.Self.Tags.FailoverPriority() && c.Failover.Candidate != v.Self.Name && c.Failover.Leader != m.Name:
-		return opinion{fit: true, better: true, reason: fmt.Sprintf("%s has the same wal position and a higher priority of failover %d", m.Name, a.Priority)}
+		return giveWay(v, "%s has the same wal position and a higher priority of failover %d", m.Name, a.Priority)
 	case int64(c.Status.Optime)-int64(a.Location) > v.Settings.MaximumLagOnFailover:
 		return opinion{reason: "its wal position exceeds maximum replication lag"}
 	}
 	return opinion{fit: true, reason: "could lead"}
 }
-
-// mayReturn says whether m led last, had more WAL than we have, and may be about to
-// stand for election with it: a leader that had to stop its server starts it again
-// as a standby. It gets the time that a silent member gets, unless somebody asked
-// for another leader.
-func mayReturn(v view, m dcs.Member) bool {
-	c := v.Store.Cluster
-	return m.Name == v.Memory.Leader && c.Status.Optime > uint64(v.Server.Location) &&
-		!c.Failover.Requested() && v.Now.Before(returnUntil(v))
-}
-
-func returnUntil(v view) clock.Instant { return v.Memory.Vacant.Add(peerSilence) }
 
 // peerOffHistory says whether a peer's WAL goes past where the cluster left its
 // timeline: it must be rewound, and its position says nothing.

@@ -109,6 +109,7 @@ func (a *Agent) observe(ctx context.Context, read bool) view {
 	v.Self = a.self(ctx, v)
 	v.Settings = a.settings
 	v.Term = a.office.look(v.Now)
+	v.NotesErr = a.unwritable(v.Term.held())
 	v.History = a.ownHistory(ctx, v.Server.Timeline)
 	v.Peers = a.peers.look()
 	v.Job = a.jobs.look()

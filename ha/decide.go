@@ -89,6 +89,12 @@ func remember(v view) memory {
 		m.NotTaken = m.Handover.Request
 		m.Handover = handover{} // nobody took over, and we lead again
 	}
+	switch {
+	case !neverArmed(v):
+		m.Unarmed = 0
+	case m.Unarmed.IsZero():
+		m.Unarmed = v.Now
+	}
 	if v.Store.readable() {
 		m = rememberCluster(v, m)
 	}
@@ -100,12 +106,7 @@ func remember(v view) memory {
 
 func rememberCluster(v view, m memory) memory {
 	c := v.Store.Cluster
-	switch {
-	case c.Leader != nil:
-		m.Vacant, m.Leader = 0, c.Leader.Name
-	case m.Vacant.IsZero():
-		m.Vacant, m.Round = v.Now, v.Now
-	}
+	m = rememberLeader(v, m)
 	switch {
 	case !blank(c):
 		m.Blank = 0

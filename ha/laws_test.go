@@ -60,6 +60,9 @@ func holdLaws(t *rapid.T, v view) (runs bool) {
 			runs = true
 		}
 	}
+	if d.ID != "lead/spent" && dangles(v, d) {
+		t.Fatalf("%s: a grant is kept that nothing rests on\nterm %+v\nserver %+v\nactions %v", d.ID, v.Term, v.Server, d.Actions)
+	}
 	if named := dcs.ValidSystemID(v.Store.Cluster.Initialize.SystemID); named && v.Store.readable() && remember(v).Bootstrap {
 		t.Fatalf("%s: nobody can follow a member of a finished cluster", d.ID)
 	}
@@ -67,6 +70,16 @@ func holdLaws(t *rapid.T, v view) (runs bool) {
 		t.Fatalf("%s: a primary without a lease isn't stopped\nserver %+v\nactions %v", d.ID, v.Server, d.Actions)
 	}
 	return runs
+}
+
+// dangles says whether a grant is neither armed nor given back in time.
+func dangles(v view, d decision) bool {
+	m := remember(v)
+	v.Memory = m
+	if !v.Store.readable() || v.Request.Shutdown || worthless(v) == "" {
+		return false
+	}
+	return !gives(d) && !stops(v, d)
 }
 
 // stops says whether the server is being stopped, or will be once the job under
@@ -120,7 +133,9 @@ func broken(v view, act action) string {
 		case int64(v.Store.Cluster.Status.Optime)-int64(v.Server.Location) > v.Settings.MaximumLagOnFailover &&
 			v.Server.Role == postgres.RoleReplica && v.Store.Cluster.Failover.Candidate != v.Self.Name && !v.Term.Unsettled:
 			return "a member that lags too far doesn't run"
-		case v.Memory.Checked.Result == ancestryDiverged && v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled:
+		case handicap(v) != "" && v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled:
+			return "nobody runs whose guard doesn't answer, or who can't write its run directory"
+		case remember(v).Checked.Result == ancestryDiverged && v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled:
 			return "a member whose WAL has diverged doesn't run"
 		case v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled && unheard(v):
 			return "nobody runs before all of the failsafe map were asked who may have gone lately"
@@ -276,7 +291,10 @@ func drawView(t *rapid.T) view {
 			v.Guard.Spent = v.Term.Lease.ID
 		}
 	}
-	v.Guard.Latched, v.Guard.Armed = rarely("latched"), flag("armed")
+	v.Guard.Latched, v.Guard.Armed, v.Guard.Connected, v.Guard.Off = rarely("latched"), flag("armed"), !rarely("guard silent"), rarely("no fence")
+	if rarely("run directory full") {
+		v.NotesErr = "no space left on device"
+	}
 	drawServer(t, v)
 	if rarely("job") {
 		v.Job = job{Kind: rapid.SampledFrom([]jobKind{jobBootstrap, jobClone, jobCheck, jobRewind, jobStop, jobHandOver, jobRestart}).Draw(t, "kind"),
@@ -301,6 +319,10 @@ func drawView(t *rapid.T) view {
 		m.FirstTouch = ago("first touch")
 	}
 	m.Round = m.Vacant
+	m.Courtesy = time.Duration(rapid.IntRange(0, 5).Draw(t, "courtesy")) * time.Second
+	if rarely("unarmed for long") {
+		m.Unarmed = ago("unarmed")
+	}
 	m.Bootstrap = rarely("bootstrapping") && c.Initialize.SystemID != "7999999999999999999"
 	if rarely("diverged") {
 		m.Checked = checked{Lineage: "l-" + c.LeaderName(), Result: ancestryDiverged, Reason: "x"}

@@ -57,6 +57,8 @@ func lead(v view) decision {
 	switch {
 	case v.Term.Lease.ID == v.Guard.Spent:
 		return giveUp(v, "lead/spent", "the guard has fired on this lease: releasing it")
+	case worthless(v) != "":
+		return giveUp(v, "lead/unarmed", "releasing the leader key, which nothing can rest on: "+worthless(v))
 	case v.Memory.Handover.Reason != "":
 		return handOver(v)
 	case v.Job.running():

@@ -33,12 +33,20 @@ func (a *Agent) acquire(ctx context.Context, v view) error {
 	}
 	a.shrunk = false
 	writable := v.Server.Role == postgres.RolePrimary && v.Pledges.bind(a.clock.Now())
-	return a.confirm(ctx, "", a.settings.Timing().Plan(lease), func(t *term) {
-		*t = term{Lease: lease, First: lease.ID}
+	plan := a.settings.Timing().Plan(lease)
+	err = a.confirm(ctx, "", plan, func(t *term) {
+		// Without the guard's word nothing may rest on it, and it is armed again or
+		// given back.
+		*t = term{Lease: lease, First: lease.ID, Plan: plan}
 		if writable {
-			t.Writable = lease.ID // it never stopped being the only primary
+			// It never stopped being the only primary, by the pledges until it is armed.
+			t.Writable, t.Plan = lease.ID, v.Pledges.Plan
 		}
 	})
+	if err != nil {
+		a.Wake()
+	}
+	return err
 }
 
 // confirm makes a grant or its renewal count, which edit puts into the term of the

@@ -92,6 +92,7 @@ type PeerStatus struct {
 	Priority   int    // failover_priority, 1 by default
 	Watchdog   bool   // its watchdog is required and doesn't work
 	Unfit      string // why it won't lead by its own word (members of ours only)
+	Passing    bool   // that may be over in a moment
 	NoPledges  bool   // it says that no pledges of others count for it, and that it asks for none
 }
 

@@ -63,6 +63,8 @@ type Notes interface {
 	// proves nothing and is an error.
 	ReadLease(systemID string) (LeaseNote, error)
 	ForgetLease() error
+	// Probe is nil if a note could be written now.
+	Probe() error
 	WritePledge(n PledgeNote) error
 	// ReadPledge returns the pledge that was written down, with a new deadline
 	// from now, as long as it was or one ttl, if it is of another boot. Where nothing
@@ -99,7 +101,9 @@ func (a *Agent) writeDown(t term, pledges dcs.Plan) error {
 	if a.received {
 		n.Maps = append(slices.Clip(n.Maps), MapNote{Members: a.cluster.Failsafe.Members, Prev: mapRead})
 	}
-	if err := a.cfg.Notes.WriteLease(n); err != nil {
+	err := a.cfg.Notes.WriteLease(n)
+	a.probes.set(a.clock.Now(), err)
+	if err != nil {
 		return fmt.Errorf("ha: the lease can't be written down, so nothing may rest on it: %w", err)
 	}
 	return nil
@@ -125,6 +129,7 @@ func (a *Agent) resume(ctx context.Context) {
 	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
 	defer cancel()
 	t := term{Lease: dcs.Lease{ID: note.Grant, Since: note.Since, For: note.For}, First: note.Grant, Resumed: true, Unknown: true}
+	t.Plan = a.settings.Timing().Plan(t.Lease) // until the guard acknowledges another one
 	if note.Writable {
 		t.Writable = note.Grant
 	}

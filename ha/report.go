@@ -35,6 +35,11 @@ type Report struct {
 	// NoPledges says that no pledges of others count for this member, and that it isn't
 	// asking for any.
 	NoPledges bool
+	bound     string // whom it has pledged to, as of the report; empty: to nobody
+	// Handicap is what keeps this member from leading at the moment, and may pass: its
+	// guard doesn't answer, its run directory can't be written, or it can't reach the
+	// store. Empty: nothing.
+	Handicap string
 	// OffHistory is how this standby's WAL left the cluster's history. Empty: it
 	// didn't, as far as it can tell by itself.
 	OffHistory string
@@ -57,11 +62,19 @@ func (r Report) Diverged() bool { return strings.HasPrefix(r.Member.Problem, "di
 // Unfit is what keeps this member from leading and no other can find out by itself;
 // empty: nothing.
 func (r Report) Unfit() string {
-	if r.Diverged() {
+	switch {
+	case r.Diverged():
 		return r.Member.Problem
+	case r.OffHistory != "":
+		return r.OffHistory
+	case r.bound != "":
+		return "it has pledged to " + r.bound
 	}
-	return r.OffHistory
+	return r.Handicap
 }
+
+// Passing says whether what keeps this member from leading may be over in a moment.
+func (r Report) Passing() bool { return r.Handicap != "" && r.Unfit() == r.Handicap }
 
 // Leads says whether this member is the leader at now.
 func (r Report) Leads(now clock.Instant) bool { return now.Before(r.LeadsUntil) }
@@ -94,7 +107,7 @@ func (r *reports) add(v view, d decision, a *Agent) {
 	report := Report{
 		Name: a.cfg.Name, Cluster: v.Store.Cluster, Known: v.Store.Received, Readable: v.Store.readable(), ReadAt: a.knownAt,
 		Server: v.Server, Member: memberEntry(v, d), Settings: v.Settings, Decision: entry, CycleAt: v.Now, NextAt: d.Next,
-		OffHistory: offHistoryAt(v, v.Server),
+		OffHistory: offHistoryAt(v, v.Server), Handicap: handicap(v),
 	}
 	if v.Pledged.To != "" {
 		report.PledgedUntil = v.Pledged.Until
@@ -154,7 +167,10 @@ func (a *Agent) Report() Report {
 	t := a.office.get()
 	p := a.pledges.look()
 	r.NoPledges = a.begun.Load() && !p.Trying && !a.clock.Now().Before(p.Plan.End)
-	if t.held() && !t.Plan.End.IsZero() {
+	if word := a.pledged.look(); word.binds(a.clock.Now()) {
+		r.bound = word.To
+	}
+	if t.held() && !t.Plan.End.IsZero() && (t.Armed != 0 || t.Writable != "" || a.fencing.off()) {
 		r.LeadsUntil = t.Plan.Timer
 		if p.Plan.Timer > r.LeadsUntil {
 			r.LeadsUntil, r.Failsafe = p.Plan.Timer, true

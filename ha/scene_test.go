@@ -28,6 +28,7 @@ func (s *scene) tell(line string) (err error) {
 		"member": s.member, "status": s.status, "failover": s.failover, "history": s.history, "failsafe": s.failsafe,
 		"term": s.term, "guard": s.guard, "server": s.server, "own-history": s.ownHistory, "peer": s.peer,
 		"job": s.job, "request": s.request, "scheduled": s.scheduled, "memory": s.memory, "pledged": s.pledged, "pledges": s.pledges, "config": s.config,
+		"notes":         func(w words) { s.v.NotesErr = w.values["err"] },
 		"gone":          s.gone,
 		"view":          s.recorded,
 		"leader-absent": func(words) { s.v.Store.Cluster.Leader = nil },
@@ -247,6 +248,7 @@ func (s *scene) guard(w words) {
 	s.v.Guard.Armed = w.has("armed")
 	s.v.Guard.Latched = w.has("latched")
 	s.v.Guard.Off = w.has("off")
+	s.v.Guard.Connected = !w.has("silent")
 	s.v.Guard.Spent = w.values["spent"]
 }
 
@@ -299,7 +301,7 @@ func (s *scene) peer(w words) {
 		p.Asked, p.Answered = asked, asked.Add(time.Millisecond)
 	}
 	p.Status = PeerStatus{Running: !w.has("stopped"), InRecovery: !w.has("primary"), Timeline: uint32(w.number("tl", 1)), Location: w.number("lsn", 1000),
-		NoFailover: w.has("nofailover"), Priority: int(w.number("priority", 1)), Unfit: w.values["unfit"], NoPledges: w.has("no-pledges")}
+		NoFailover: w.has("nofailover"), Priority: int(w.number("priority", 1)), Unfit: w.values["unfit"], Passing: w.has("passing"), NoPledges: w.has("no-pledges")}
 	p.Err = w.values["err"]
 	if silent := w.ago("silent"); !silent.IsZero() {
 		p.Silent, p.Answered, p.Asked, p.Flying = silent, 0, silent, true
@@ -370,6 +372,16 @@ func (s *scene) memory(w words) {
 			}
 		case "not-taken":
 			m.NotTaken = s.v.Store.Cluster.Failover.Version
+		case "led-at":
+			m.Led = led{Optime: w.number(key, 0), Timeline: 1}
+		case "courtesy":
+			d, err := time.ParseDuration(value)
+			if err != nil {
+				panic(err)
+			}
+			m.Courtesy = d
+		case "unarmed":
+			m.Unarmed = w.ago(key)
 		case "led":
 			m.Leader = value
 		case "vacant":

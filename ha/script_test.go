@@ -95,6 +95,7 @@ func newScene() *scene {
 	}}
 	v := &s.v
 	v.Store = store{Fresh: true, Received: true}
+	v.Guard.Connected = true
 	v.Store.Cluster.Initialize = dcs.Initialized{Present: true, SystemID: sceneCluster, Version: "i1"}
 	v.Store.Cluster.Config = dcs.Configuration{Values: map[string]any{}, Version: "c1"}
 	v.Store.Cluster.Members = []dcs.Member{{Name: "a", APIURL: v.Self.APIURL, ConnURL: v.Self.ConnURL, State: "running", Role: "replica"}}

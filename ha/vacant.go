@@ -10,7 +10,7 @@ import (
 func vacant(v view) decision {
 	s := v.Server
 	pledged := v.Pledged.binds(v.Now)
-	if newCluster(v) && !pledged {
+	if newCluster(v) && !pledged && handicap(v) == "" {
 		return say(v, "bootstrap/acquire", "taking the leader key before the new cluster's first start").with(acquire{}).within(v, 0)
 	}
 	if s.Role == postgres.RolePrimary && v.Pledges.bind(v.Now) && !pledged {
@@ -47,9 +47,8 @@ func newCluster(v view) bool {
 // how far it has come, and can stand for election.
 func vacantStopped(v view) decision {
 	if h := v.Memory.Handover; h.Done {
-		until := v.Memory.Vacant.Add(handedOverWait)
-		if v.Now.Before(until) && len(v.Store.Cluster.Members) > 1 {
-			return say(v, "vacant/handed-over", "waiting for another member to take over after the %s", h.Reason).at(until)
+		if courteous(v) && len(v.Store.Cluster.Members) > 1 {
+			return say(v, "vacant/handed-over", "waiting for another member to take over after the %s", h.Reason).within(v, handedOverWait-vacantFor(v))
 		}
 	}
 	return startAsStandby(v, "vacant/start", "starting as a secondary, since nobody leads", postgres.Upstream{})
@@ -139,10 +138,5 @@ func stand(v view) decision {
 	return d.within(v, 0)
 }
 
-const (
-	// electionRound is for how long the answers of one round stand.
-	electionRound = time.Second
-	// handedOverWait is what a former leader leaves the others to take over in
-	// before it runs for leader itself: the silence of a dead member and two rounds.
-	handedOverWait = peerSilence + 2*electionRound
-)
+// electionRound is for how long the answers of one round stand.
+const electionRound = time.Second

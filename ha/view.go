@@ -18,6 +18,7 @@ type view struct {
 	Store    store
 	Term     term
 	Guard    guard
+	NotesErr string // why nothing can be written down for the agent after us; empty: it can
 	Server   postgres.Status
 	History  []postgres.HistoryLine // of our own timeline
 	Peers    map[string]peer
@@ -196,9 +197,12 @@ type memory struct {
 	LastTouch  clock.Instant
 	LastSlots  clock.Instant
 	Touched    string        // digest of what was published, less the positions
-	Vacant     clock.Instant // since when nobody leads; zero: somebody does
+	Vacant     clock.Instant // since when nobody holds the leader key; zero: somebody does
+	Courtesy   time.Duration // for how long nobody did before that, since somebody really led
+	Led        led           // how far the last leader came
 	Blank      clock.Instant // since when the store has no position of a last leader; zero: it has one
 	Leader     string        // who led last, as far as we have seen
+	Unarmed    clock.Instant // since when we hold a grant that nothing may rest on; zero: we don't
 	Round      clock.Instant // answers of peers count if they were asked for since then
 	Following  string        // the upstream that the server was told to follow
 	ClearedFor dcs.Version   // the failover request that was seen to
@@ -223,6 +227,12 @@ type memory struct {
 	Dry        clock.Instant // since when the running standby has not been seen streaming; zero: it streams
 	InitSince  clock.Instant // since when initialize is empty and nobody works on it
 	Recovered  bool          // crash recovery was done since the server was last up
+}
+
+// led is what a leader leaves in the store that has been primary.
+type led struct {
+	Optime   uint64
+	Timeline uint32
 }
 
 // winning is the cluster as it was when we found ourselves fit to lead.

@@ -37,6 +37,7 @@ type Status struct {
 	Regent *struct {
 		Version string `json:"version"`
 		Unfit   string `json:"unfit"`
+		Passing bool   `json:"passing"` // what makes it unfit may be over in a moment
 		// NoPledges says that no pledges of others count for it, and that it asks for none.
 		NoPledges bool `json:"no_pledges"`
 	} `json:"regent"` // nil: it isn't one of ours
@@ -76,7 +77,7 @@ func (s Status) Peer() ha.PeerStatus {
 		NoFailover: s.Tags.NoFailover(), Priority: s.Tags.FailoverPriority(),
 	}
 	if s.Regent != nil {
-		p.Unfit, p.NoPledges = s.Regent.Unfit, s.Regent.NoPledges
+		p.Unfit, p.Passing, p.NoPledges = s.Regent.Unfit, s.Regent.Passing, s.Regent.NoPledges
 	}
 	if wal == nil {
 		return p

@@ -138,9 +138,8 @@ func (s *Server) own(r ha.Report) *jsontext.Object {
 	o := &jsontext.Object{}
 	o.Set("version", s.o.Release)
 	setText(o, "unfit", r.Unfit())
-	if r.NoPledges {
-		o.Set("no_pledges", true)
-	}
+	setTrue(o, "passing", r.Passing())
+	setTrue(o, "no_pledges", r.NoPledges)
 	return o
 }
 

@@ -16,13 +16,15 @@ func start(t *testing.T, o Options, test func(t *testing.T, c *Cluster)) {
 		var trace bytes.Buffer
 		o.Trace = &trace
 		c := New(t, o)
+		defer func() {
+			if t.Failed() {
+				t.Logf("what happened:\n%s", tailOf(trace.Bytes()))
+			}
+		}()
 		await(t, c, 2*time.Minute, "healthy", func() bool { return c.Healthy() == "" })
 		test(t, c)
 		if err := c.Err(); err != nil {
 			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("what happened:\n%s", tailOf(trace.Bytes()))
 		}
 	})
 }

@@ -31,6 +31,8 @@ func (f *notes) lease(n *node) (ha.LeaseNote, error) {
 	return *f.leaseNote, nil
 }
 
+var errNoRoom = errors.New("hatest: no space left in the run directory")
+
 // desk is one agent's way to the notes.
 type desk struct{ process *process }
 
@@ -40,6 +42,9 @@ func (d desk) WriteLease(l ha.LeaseNote) error {
 	n := d.process.node
 	if d.process.dead.Load() {
 		return errDead
+	}
+	if n.runDirFull {
+		return errNoRoom
 	}
 	n.notes.leaseNote, n.notes.leaseBoot, n.notes.identity = &l, n.boots, n.data()
 	return nil
@@ -60,11 +65,21 @@ func (d desk) ForgetLease() error {
 	return nil
 }
 
+func (d desk) Probe() error {
+	if d.process.node.runDirFull {
+		return errNoRoom
+	}
+	return nil
+}
+
 func (d desk) WritePledge(p ha.PledgeNote) error {
 	if d.process.dead.Load() {
 		return errDead
 	}
 	n := d.process.node
+	if n.runDirFull {
+		return errNoRoom
+	}
 	n.notes.pledgeNote, n.notes.pledgeBoot = p, n.boots
 	return nil
 }

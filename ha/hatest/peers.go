@@ -45,7 +45,8 @@ func peerStatus(r ha.Report) ha.PeerStatus {
 		Running:    s.State == postgres.StateRunning,
 		InRecovery: s.Role == postgres.RoleReplica,
 		Timeline:   uint32(s.Timeline), Location: uint64(s.Location),
-		NoFailover: r.Member.Tags.NoFailover(), Priority: r.Member.Tags.FailoverPriority(), Unfit: r.Unfit(), NoPledges: r.NoPledges,
+		NoFailover: r.Member.Tags.NoFailover(), Priority: r.Member.Tags.FailoverPriority(),
+		Unfit: r.Unfit(), Passing: r.Passing(), NoPledges: r.NoPledges,
 	}
 }
 

@@ -28,7 +28,6 @@ func TestFailsafeAcceptorBoots(t *testing.T) {
 	s.must(emptyRunDir(acceptor))
 	acceptor.StoreLink().Heal()
 	s.must(acceptor.StartAgent())
-	s.awaitLog(acceptor, "I may have pledged to a leader without the store")
 	s.otherLeads(leader)
 	leader.Rejoin()
 	acceptor.Rejoin()

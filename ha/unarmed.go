@@ -1,0 +1,33 @@
+package ha
+
+import (
+	"fmt"
+	"time"
+)
+
+// unarmedWait is for how long a grant that was won is armed again and again: a
+// guard that lives answers in milliseconds.
+const unarmedWait = 2 * time.Second
+
+// neverArmed says whether we hold a grant that the guard hasn't acknowledged, and
+// under which the server was never writable: nothing rests on it, and nobody else
+// can have it.
+func neverArmed(v view) bool {
+	return v.Term.held() && v.Term.Armed == 0 && !v.Guard.Off && v.Term.Writable == ""
+}
+
+// worthless says why nothing will ever rest on the grant that we hold; empty:
+// something may.
+func worthless(v view) string {
+	switch {
+	case !neverArmed(v):
+		return ""
+	case !v.Guard.Connected:
+		return "the guard doesn't answer"
+	case v.NotesErr != "":
+		return "the lease can't be written down: " + v.NotesErr
+	case v.Now.Sub(v.Memory.Unarmed) >= unarmedWait:
+		return fmt.Sprintf("the guard has not acknowledged it in %v", unarmedWait)
+	}
+	return ""
+}
