@@ -143,6 +143,7 @@ func (a *Agent) read(ctx context.Context) store {
 	}
 	a.settle(cluster)
 	a.reconfigure(cluster)
+	a.pledged.saw(cluster, a.settings.TTL)
 	return store{Fresh: true}
 }
 
