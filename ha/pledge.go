@@ -161,9 +161,9 @@ func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]str
 	timing := a.settings.Timing()
 	request := PledgeRequest{Name: a.cfg.Name, ConnURL: a.cfg.ConnURL, APIURL: a.cfg.APIURL, Slots: report.Cluster.Status.Slots,
 		Terms: &PledgeTerms{SystemID: a.systemID(), Scope: a.cfg.Scope, Taker: a.cfg.Name, Grant: a.office.get().Lease.ID, TTL: wholeSeconds(timing.TTL)}}
-	others := a.notOurs(members)
+	notOurs := a.notOurs(members)
 	r.group.Go(func() {
-		lasts, err := r.round(ctx, a, request, members, others)
+		lasts, err := r.round(ctx, a, request, members, notOurs)
 		plan := timing.PlanFor(sent, lasts)
 		if err == nil {
 			err = r.count(ctx, a, plan)

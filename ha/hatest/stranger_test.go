@@ -1,6 +1,8 @@
 package hatest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,11 +86,12 @@ func TestAddressReusedByAnotherCluster(t *testing.T) {
 }
 
 // TestAcceptorRestartsInAnOutage: an agent that is started while the store is away
-// pledges to the leader that the agent before it saw.
+// pledges to the leader that the agent before it saw. After a boot of its host nobody
+// knows whom that was.
 func TestAcceptorRestartsInAnOutage(t *testing.T) {
 	config := map[string]any{"ttl": 30, "loop_wait": 1, "retry_timeout": 3, "failsafe_mode": true}
 	start(t, Options{Seed: 21, Config: config}, func(t *testing.T, c *Cluster) {
-		leader := c.Leader()
+		leader, grant := c.Leader(), c.Cluster().Leader.Grant
 		c.FreezeStore()
 		c.Run(40 * time.Second)
 		for _, other := range c.Replicas() {
@@ -99,24 +102,45 @@ func TestAcceptorRestartsInAnOutage(t *testing.T) {
 		if c.Leader() != leader {
 			t.Errorf("%q leads rather than %s: %+v", c.Leader(), leader, c.Agent(leader).Report().Decision)
 		}
+		booted := c.Replicas()[0]
+		terms := ha.PledgeTerms{
+			SystemID: c.Cluster().Initialize.SystemID, Scope: "simulated", Giver: booted, Taker: leader, Grant: grant, TTL: 30,
+		}
+		c.KillHost(booted)
+		c.BootHost(booted)
+		c.Run(10 * time.Second)
+		if answer, err := c.AskToPledge(booted, ha.PledgeRequest{Name: leader, Terms: &terms}); err == nil || !strings.Contains(err.Error(), "since its host was booted") {
+			t.Errorf("%s answered %+v, %v", booted, answer, err)
+		}
 	})
 }
 
-// TestStoreNamesAnother: a member that reads in the store that another leads pledges
-// to nobody else, whoever it saw lead before.
+// TestStoreNamesAnother: a member that can read in the store that another leads
+// pledges to nobody else, also when it hasn't come to look since. While it can't, it
+// goes by whom it saw last.
 func TestStoreNamesAnother(t *testing.T) {
 	start(t, Options{Seed: 22}, func(t *testing.T, c *Cluster) {
-		former, asked := c.Leader(), c.Replicas()[0]
+		former, asked, next := c.Leader(), c.Replicas()[0], c.Replicas()[1]
 		terms := ha.PledgeTerms{
 			SystemID: c.Cluster().Initialize.SystemID, Scope: "simulated", Giver: asked,
 			Taker: former, Grant: c.Cluster().Leader.Grant, TTL: 30,
 		}
-		if err := c.Switchover(former, c.Replicas()[1]); err != nil {
+		c.CutStore(asked, true, true)
+		if err := c.Switchover(former, next); err != nil {
 			t.Fatal(err)
 		}
-		await(t, c, time.Minute, "led by another", func() bool { return c.Leader() != "" && c.Leader() != former })
-		if answer, err := c.AskToPledge(asked, ha.PledgeRequest{Name: former, Terms: &terms}); err == nil {
-			t.Errorf("%s pledged: %+v", asked, answer)
+		await(t, c, time.Minute, "led by "+next, func() bool { return c.Leader() == next })
+		c.CutStore(asked, false, false)
+		answer, err := c.AskToPledge(asked, ha.PledgeRequest{Name: former, Terms: &terms})
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("names %q as the leader", next)) {
+			t.Errorf("%s answered %+v, %v", asked, answer, err)
 		}
+		c.CutStore(asked, true, true)
+		terms.Taker, terms.Grant = next, c.Cluster().Leader.Grant
+		if answer, err := c.AskToPledge(asked, ha.PledgeRequest{Name: next, Terms: &terms}); err != nil {
+			t.Errorf("%s answered %+v, %v", asked, answer, err)
+		}
+		c.CutStore(asked, false, false)
+		await(t, c, 2*time.Minute, "healthy", func() bool { return c.Healthy() == "" })
 	})
 }
