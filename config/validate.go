@@ -45,6 +45,7 @@ func Validate(ctx context.Context, path string, env []string, ignoreListenPort b
 		r.refuse("postgresql.connect_address", "missing")
 	}
 	c.filesReadable(r)
+	c.certificateBelieved(r)
 	c.storeAnswers(ctx, r)
 	c.tagsOnce(r)
 	c.checkPrograms(ctx, settings.PostgreSQL.UseRewind, r)

@@ -214,11 +214,15 @@ func (p *program) client() (*rest.Client, error) {
 	if ca == "" {
 		ca = c.RESTAPI.CAFile
 	}
+	insecure := p.flags.insecure || c.Ctl.Insecure
+	if insecure {
+		ca = ""
+	}
 	return rest.NewClient(rest.ClientOptions{
 		Auth:     rest.Auth{Username: auth.Username, Password: auth.Password.Reveal()},
 		CAFile:   ca,
 		CertFile: c.Ctl.CertFile, KeyFile: c.Ctl.KeyFile,
-		Insecure: p.flags.insecure || c.Ctl.Insecure,
+		Insecure: insecure,
 		Dial:     askTimeout,
 		Release:  p.o.Release,
 	})

@@ -234,6 +234,9 @@ func (a *Agent) begin(ctx context.Context) error {
 	if err := a.pledged.load(); err != nil {
 		a.log.Warn("a problem with what was pledged", "error", err)
 	}
+	if err := a.pledged.recall(); err != nil {
+		a.log.Warn("who led last can't be read: nobody gets a pledge before the store was read", "error", err)
+	}
 	guarded := a.unguarded(ctx)
 	err := a.fencing.begin(ctx, a)
 	guarded()

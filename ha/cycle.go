@@ -147,6 +147,7 @@ func (a *Agent) read(ctx context.Context) store {
 	a.settle(cluster)
 	a.office.sawMap(cluster.Failsafe.Version)
 	a.reconfigure(cluster)
+	a.pledged.saw(cluster)
 	return store{Fresh: true}
 }
 

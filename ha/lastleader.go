@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/dcs"
 )
 
 // LeaderNote is the leader that the store named when an agent last read it: an
@@ -23,8 +23,28 @@ type LeaderNote struct {
 	Ours    bool   `json:"ours"`
 	ConnURL string `json:"conn_url"`
 	APIURL  string `json:"api_url"`
-	// LongestTTL is the longest that was in force in this cluster, as far as we know.
-	LongestTTL time.Duration `json:"longest_ttl"`
+}
+
+// next is the note after the store was read as c. Who led last stays while nobody does.
+func (n LeaderNote) next(c dcs.Cluster, scope string) LeaderNote {
+	if id := c.Initialize.SystemID; id != "" {
+		if n.SystemID != "" && n.SystemID != id {
+			n = LeaderNote{} // of a cluster that was here before
+		}
+		n.SystemID = id
+	}
+	n.Scope = scope
+	if c.Leader == nil {
+		return n
+	}
+	if c.Leader.Name != n.Name {
+		n.Ours, n.ConnURL, n.APIURL = false, "", ""
+	}
+	n.Name, n.Grant = c.Leader.Name, c.Leader.Grant
+	if m, ok := c.Member(n.Name); ok {
+		n.Ours, n.ConnURL, n.APIURL = m.Regent != "", m.ConnURL, m.APIURL
+	}
+	return n
 }
 
 func (f *Files) leader() string { return filepath.Join(filepath.Dir(f.lease), "leader") }

@@ -166,10 +166,11 @@ func (a *Agent) resume(ctx context.Context) {
 func (a *Agent) goByNote(ctx context.Context, t term, pledges dcs.Plan) {
 	defer a.office.takeTurn()()
 	right := later(t.Plan, pledges)
-	a.pledged.held(max(t.Lease.End(), right.End))
 	if !a.clock.Now().Before(right.Timer) {
+		a.pledged.held(max(t.Lease.End(), right.End))
 		return
 	}
+	a.pledged.held(never) // until the term ends
 	number, err := a.secure(ctx, t, pledges)
 	if err != nil {
 		a.log.Warn("the guard could not be armed anew", "error", err)

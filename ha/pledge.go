@@ -23,6 +23,10 @@ type pledgeBook struct {
 	mu     sync.Mutex
 	given  pledge
 	claims clock.Instant // until when a leader key of ours may exist; never: no end known
+
+	seen      LeaderNote    // whom the store named last
+	seenAt    clock.Instant // when that read of it was sent
+	unwritten bool          // seen could not be written down
 }
 
 func (b *pledgeBook) init(a *Agent) { b.agent = a }
@@ -102,9 +106,12 @@ var ErrRunningAsLeader = errors.New("Running as a leader")
 // ErrFailsafeOff refuses a pledge: the cluster doesn't have failsafe_mode.
 var ErrFailsafeOff = errors.New("failsafe_mode is off")
 
-// Pledge gives our word to a leader that has lost the store: for one ttl, and no
-// less than the leader's own ttl, which may be another one by now, we neither acquire
-// nor promote. It is written down before it is given.
+// Pledge gives our word to a leader that has lost the store: for one ttl, as this member
+// knows it, we neither acquire nor promote. The leader may know another one by now, and
+// counts on the shorter of both. It is given
+// only to the leader of this cluster that we saw last in the store, and not while the
+// store names another. It is written down before it is given. An error is a refusal,
+// with the reason for whoever asked.
 func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (PledgeAnswer, error) {
 	report := a.Report()
 	if !report.Settings.Failsafe {
@@ -114,32 +121,38 @@ func (a *Agent) Pledge(ctx context.Context, r PledgeRequest) (PledgeAnswer, erro
 	if s.Role == postgres.RolePrimary {
 		return PledgeAnswer{}, ErrRunningAsLeader
 	}
-	var asked PledgeTerms
-	if r.Terms != nil {
-		asked = *r.Terms
+	g := a.giver(ctx, s, report.Settings.TTL)
+	if err := g.refuses(r); err != nil {
+		return PledgeAnswer{}, err
 	}
-	lasts := max(report.Settings.TTL, time.Duration(asked.TTL)*time.Second)
-	b := &a.pledged
+	if err := a.pledged.give(r.Name, g.TTL); err != nil {
+		return PledgeAnswer{}, err
+	}
+	a.Wake() // what is told of this member changes
+	return PledgeAnswer{LSN: uint64(s.Location), Terms: g.terms(r)}, nil
+}
+
+// give writes down that we keep still for a leader, unless we may lead ourselves or
+// keep still for another.
+func (b *pledgeBook) give(to string, lasts time.Duration) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := a.clock.Now()
+	now := b.agent.clock.Now()
 	switch {
 	case now.Before(b.claims):
-		return PledgeAnswer{}, ErrRunningAsLeader
-	case b.given.binds(now) && b.given.To != r.Name:
-		return PledgeAnswer{}, fmt.Errorf("pledged to %s", b.given.To)
+		return ErrRunningAsLeader
+	case b.given.binds(now) && b.given.To != to:
+		return fmt.Errorf("pledged to %s", b.given.To)
 	}
-	given := pledge{To: r.Name, For: lasts, Until: now.Add(lasts), Assumed: b.given.Assumed, AssumedFor: b.given.AssumedFor}
+	given := pledge{To: to, For: lasts, Until: now.Add(lasts), Assumed: b.given.Assumed, AssumedFor: b.given.AssumedFor}
 	if b.given.binds(now) {
 		given.Until = max(given.Until, b.given.Until)
 	}
-	if err := a.cfg.Notes.WritePledge(PledgeNote(given)); err != nil {
-		return PledgeAnswer{}, fmt.Errorf("the pledge can't be written down: %w", err)
+	if err := b.agent.cfg.Notes.WritePledge(PledgeNote(given)); err != nil {
+		return fmt.Errorf("the pledge can't be written down: %w", err)
 	}
 	b.given = given
-	a.Wake() // what is told of this member changes
-	terms := PledgeTerms{SystemID: s.SystemID, Scope: a.cfg.Scope, Giver: a.cfg.Name, Taker: r.Name, Grant: asked.Grant, TTL: int64(lasts / time.Second)}
-	return PledgeAnswer{LSN: uint64(s.Location), Terms: terms}, nil
+	return nil
 }
 
 // pledgeRounds asks for the pledges of all others.
@@ -186,9 +199,10 @@ func (r *pledgeRounds) ask(ctx context.Context, a *Agent, members map[string]str
 	timing := a.settings.Timing()
 	request := PledgeRequest{Name: a.cfg.Name, ConnURL: a.cfg.ConnURL, APIURL: a.cfg.APIURL, Slots: report.Cluster.Status.Slots,
 		Terms: &PledgeTerms{SystemID: a.systemID(), Scope: a.cfg.Scope, Taker: a.cfg.Name, Grant: a.office.get().Lease.ID, TTL: wholeSeconds(timing.TTL)}}
+	notOurs := a.notOurs(members)
 	r.group.Go(func() {
-		plan := timing.PlanFor(sent, timing.TTL)
-		err := r.round(ctx, a, request, members)
+		lasts, err := r.round(ctx, a, request, members, notOurs)
+		plan := timing.PlanFor(sent, lasts)
 		if err == nil {
 			err = r.count(ctx, a, epoch, plan)
 		}
@@ -209,8 +223,9 @@ func (r *pledgeRounds) count(ctx context.Context, a *Agent, epoch int, plan dcs.
 	defer a.office.takeTurn()()
 	t := a.office.get()
 	r.mu.Lock()
-	right, changed := later(t.Plan, r.state.Plan), r.epoch != epoch
+	pledged, changed := r.state.Plan, r.epoch != epoch
 	r.mu.Unlock()
+	right := later(t.Plan, pledged)
 	switch {
 	case !t.held():
 		return errors.New("the lease has ended meanwhile")
@@ -218,6 +233,9 @@ func (r *pledgeRounds) count(ctx context.Context, a *Agent, epoch int, plan dcs.
 		return errors.New("the failsafe map has changed meanwhile")
 	case !a.clock.Now().Before(right.Timer):
 		return errors.New("the pledges came too late")
+	}
+	if !plan.Kill.After(pledged.Kill) {
+		return nil // those that count already last longer
 	}
 	number, err := a.secure(ctx, t, plan)
 	if err != nil {
@@ -229,19 +247,27 @@ func (r *pledgeRounds) count(ctx context.Context, a *Agent, epoch int, plan dcs.
 	return a.office.change(t.Lease.ID, func(t *term) { t.Armed = number })
 }
 
-func (r *pledgeRounds) round(ctx context.Context, a *Agent, request PledgeRequest, members map[string]string) error {
+// round returns for how long all of members keep still, from before the first was
+// asked. Those of notOurs are members of another program, by their entries.
+func (r *pledgeRounds) round(ctx context.Context, a *Agent, request PledgeRequest, members map[string]string, notOurs map[string]bool) (time.Duration, error) {
 	ctx, cancel := clock.WithTimeout(ctx, a.clock, peerSilence)
 	defer cancel()
 	names := slices.Sorted(maps.Keys(members))
 	failed := make([]error, len(names)) // in the order of the names, whoever is first to fail
+	given := make([]time.Duration, len(names))
 	var asked sync.WaitGroup
 	for i, name := range names {
 		asked.Go(func() {
-			if _, err := a.cfg.Peers.Pledge(ctx, members[name], request.to(name)); err != nil {
+			request := request.to(name)
+			answer, err := a.cfg.Peers.Pledge(ctx, members[name], request)
+			if err == nil {
+				given[i], err = request.given(answer, notOurs[name])
+			}
+			if err != nil {
 				failed[i] = fmt.Errorf("%s does not pledge: %w", name, err)
 			}
 		})
 	}
 	asked.Wait()
-	return errors.Join(failed...)
+	return slices.Min(append(given, time.Duration(request.Terms.TTL)*time.Second)), errors.Join(failed...)
 }

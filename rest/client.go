@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -22,9 +21,9 @@ type ClientOptions struct {
 	Auth              Auth   // sent with what changes something
 	CAFile            string // PEM; empty: the system's
 	CertFile, KeyFile string // PEM, read at each connection
-	// Insecure doesn't check the server's certificate, as members do among
-	// themselves: an election must not fail for a certificate. With both CAFile
-	// and CertFile its authority is checked, and only its host name isn't.
+	// Insecure doesn't check the server's certificate. With CAFile its authority is
+	// checked all the same, and only its host name isn't, as members do among
+	// themselves: what they are reached by is often in no certificate.
 	Insecure bool
 	Dial     time.Duration // for a connection; 0: as long as the request may take
 	Release  string        // of the program
@@ -65,11 +64,11 @@ func (o ClientOptions) tls() (*tls.Config, error) {
 			return nil, fmt.Errorf("rest: ClientOptions.CAFile: %w", err)
 		}
 	}
+	if o.Insecure && o.CAFile != "" {
+		c.VerifyConnection = func(s tls.ConnectionState) error { return verifyAuthority(s.PeerCertificates, c.RootCAs) }
+	}
 	if o.CertFile == "" {
 		return c, nil
-	}
-	if o.Insecure && o.CAFile != "" {
-		c.VerifyConnection = func(s tls.ConnectionState) error { return verifyAuthority(s, c.RootCAs) }
 	}
 	pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile}
 	if pair.keyFile == "" {
@@ -80,19 +79,6 @@ func (o ClientOptions) tls() (*tls.Config, error) {
 	}
 	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.get(nil) }
 	return c, nil
-}
-
-// verifyAuthority checks who signed a server's certificate and not for which name.
-func verifyAuthority(s tls.ConnectionState, roots *x509.CertPool) error {
-	if len(s.PeerCertificates) == 0 {
-		return errors.New("the server has no certificate")
-	}
-	between := x509.NewCertPool()
-	for _, c := range s.PeerCertificates[1:] {
-		between.AddCert(c)
-	}
-	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between})
-	return err
 }
 
 // Reply is a member's answer.

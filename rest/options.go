@@ -49,6 +49,10 @@ type TLS struct {
 	CertFile, KeyFile string // PEM, read again when they change; an empty KeyFile: the key is in CertFile
 	CAFile            string // who signs clients' certificates
 	VerifyClient      string // none (default), optional (needed for changes) or required
+	// PeersCAFile is by what the other members check CertFile, as ClientOptions.CAFile.
+	// A certificate that it doesn't make good is refused, at start and when it changes.
+	// Empty: they don't.
+	PeersCAFile string
 }
 
 // What a client certificate is needed for.

@@ -47,7 +47,7 @@ func New(o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	tlsConfig, err := o.TLS.config()
+	tlsConfig, err := o.TLS.config(o.Logger)
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -81,10 +83,39 @@ func (i *issuer) client(t *testing.T, name string) string {
 	return i.issue(t, name, &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 }
 
+// between is an authority that i signed.
+func (i *issuer) between(t *testing.T, name string) *issuer {
+	c := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	pair, err := tls.LoadX509KeyPair(i.issue(t, name, c), i.file(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &issuer{dir: i.dir, cert: pair.Leaf, key: pair.PrivateKey.(*ecdsa.PrivateKey)}
+}
+
+// joined appends the certificate in another file to file.
+func joined(t *testing.T, file, more string) string {
+	first, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.ReadFile(more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(first, second...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 func TestTLS(t *testing.T) {
 	ours, others := newIssuer(t), newIssuer(t)
 	cert, mine, foreign := ours.server(t, "server", "127.0.0.1"), ours.client(t, "client"), others.client(t, "client")
 	elsewhere := ours.server(t, "elsewhere", "elsewhere.example")
+	between := ours.between(t, "between")
+	unchained := between.server(t, "unchained", "127.0.0.1")
+	chained := joined(t, between.server(t, "chained", "127.0.0.1"), ours.file("between"))
 	for name, c := range map[string]struct {
 		cert, verify string
 		client       ClientOptions
@@ -104,6 +135,11 @@ func TestTLS(t *testing.T) {
 		"required, foreign":                {cert, "required", ClientOptions{Insecure: true, CertFile: foreign}, 0, 0},
 		"with a cert, host name unchecked": {elsewhere, "", ClientOptions{Insecure: true, CAFile: ours.file("ca"), CertFile: mine}, 200, 202},
 		"with a cert, authority checked":   {cert, "", ClientOptions{Insecure: true, CAFile: others.file("ca"), CertFile: mine}, 0, 0},
+		"host name unchecked":              {elsewhere, "", ClientOptions{Insecure: true, CAFile: ours.file("ca")}, 200, 202},
+		"authority checked":                {cert, "", ClientOptions{Insecure: true, CAFile: others.file("ca")}, 0, 0},
+		"no certificate for a server":      {mine, "", ClientOptions{Insecure: true, CAFile: ours.file("ca")}, 0, 0},
+		"by an intermediate authority":     {chained, "", ClientOptions{Insecure: true, CAFile: ours.file("ca")}, 200, 202},
+		"without the intermediate one":     {unchained, "", ClientOptions{Insecure: true, CAFile: ours.file("ca")}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := TLS{CertFile: c.cert, VerifyClient: c.verify}
@@ -120,6 +156,45 @@ func TestTLS(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A certificate that the other members would not believe is an error at start, and
+// isn't used when it comes later.
+func TestCertificateOfAnotherAuthority(t *testing.T) {
+	ours, others := newIssuer(t), newIssuer(t)
+	cert, foreign, client := ours.server(t, "server", "127.0.0.1"), others.server(t, "foreign", "127.0.0.1"), ours.client(t, "client")
+	for file, want := range map[string]string{foreign: "unknown authority", client: "incompatible key usage"} {
+		n := newNode(t)
+		_, err := New(Options{Agent: n.agent, Peers: newClient(t, ClientOptions{}), Name: "a", Listen: "127.0.0.1:0", TLS: TLS{CertFile: file, PeersCAFile: ours.file("ca")}})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), ours.file("ca")) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	var log bytes.Buffer
+	n := newNode(t, func(o *Options) {
+		o.TLS = TLS{CertFile: cert, PeersCAFile: ours.file("ca")}
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	text, err := os.ReadFile(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cert, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(time.Second) // file systems have coarse clocks
+	if err := os.Chtimes(cert, later, later); err != nil {
+		t.Fatal(err)
+	}
+	peer := newClient(t, ClientOptions{Insecure: true, CAFile: ours.file("ca")})
+	for range 2 {
+		if got, err := peer.Send(within(t, 5*time.Second), "GET", n.url, "/patroni", nil); err != nil || got.Status != 200 {
+			t.Errorf("%d, %v", got.Status, err)
+		}
+	}
+	if got := strings.Count(log.String(), "the last good one stays"); got != 1 {
+		t.Errorf("it was said %d times: %s", got, log.String())
 	}
 }
 

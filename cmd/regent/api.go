@@ -25,7 +25,9 @@ func newPeers(c *config.Config) (*rest.Client, error) {
 	return rest.NewClient(rest.ClientOptions{
 		Auth:     rest.Auth{Username: auth.Username, Password: auth.Password.Reveal()},
 		CertFile: c.Ctl.CertFile, KeyFile: c.Ctl.KeyFile, CAFile: c.Ctl.CACert,
-		Insecure: true, // members don't verify one another, as in Patroni: the certificate is often of another name
+		// Without ctl.cacert members don't verify one another, as in Patroni; with it
+		// only the host name isn't compared: the certificate is often of another one.
+		Insecure: true,
 		Release:  version,
 	})
 }
@@ -41,8 +43,10 @@ func newAPI(c *config.Config, agent *ha.Agent, peers ha.Peers, log *slog.Logger)
 	server, err := rest.New(rest.Options{
 		Agent: agent, Peers: peers, Name: c.Name, Scope: c.Scope, Release: version,
 		Listen: r.Listen,
-		TLS:    rest.TLS{CertFile: r.CertFile, KeyFile: r.KeyFile, CAFile: r.CAFile, VerifyClient: r.VerifyClient},
-		Auth:   rest.Auth{Username: r.Auth.Username, Password: r.Auth.Password.Reveal()},
+		TLS: rest.TLS{
+			CertFile: r.CertFile, KeyFile: r.KeyFile, CAFile: r.CAFile, VerifyClient: r.VerifyClient, PeersCAFile: c.Ctl.CACert,
+		},
+		Auth: rest.Auth{Username: r.Auth.Username, Password: r.Auth.Password.Reveal()},
 
 		Allowlist: r.Allowlist, AllowMembers: r.AllowlistIncludeMembers,
 		Headers: r.ExtraHeaders, TLSHeaders: r.TLSExtraHeaders, ServerTokens: r.ServerTokens,

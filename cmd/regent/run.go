@@ -94,6 +94,9 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.CheckCertificate(); err != nil {
+		return err
+	}
 	store, err := config.OpenDCS(ctx, c, c.Name, clock.System(), d.log)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func (h Chaos) Run(t testing.TB) error {
 	if o.Speed == (postgrestest.Speed{}) {
 		o.Speed.Timeout = time.Duration(5+choice.IntN(56)) * time.Second
 	}
-	c, err := build(o)
+	c, err := build(o, newWorld(o.Seed), 0)
 	if err != nil {
 		return err
 	}

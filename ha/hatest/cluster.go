@@ -60,6 +60,10 @@ type Cluster struct {
 	nodes  []*node
 	pids   int
 
+	first       int              // index of the first node, another one for each cluster of a world
+	neighbours  []*Cluster       // in the same world
+	readdressed map[string]*node // whom the address of a node's API leads to, by the node's name
+
 	apiCut   map[[2]int]bool
 	ledger   ledger
 	revoked  clock.Instant // until when leases count for nothing, since the store was wiped
@@ -71,7 +75,7 @@ type Cluster struct {
 // down when the test ends. It must be called inside a bubble (testing/synctest).
 func New(t testing.TB, o Options) *Cluster {
 	t.Helper()
-	c, err := build(o)
+	c, err := build(o, newWorld(o.Seed), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +86,7 @@ func New(t testing.TB, o Options) *Cluster {
 	return c
 }
 
-func build(o Options) (*Cluster, error) {
+func build(o Options, w *world, first int) (*Cluster, error) {
 	if o.Nodes == 0 {
 		o.Nodes = 3
 	}
@@ -100,17 +104,20 @@ func build(o Options) (*Cluster, error) {
 	if o.Drift < 0 || o.Drift > 5000 {
 		return nil, fmt.Errorf("hatest: Options.Drift is %d: it must be from 0 to 5000 parts per million", o.Drift)
 	}
-	c := &Cluster{opts: o, world: newWorld(o.Seed), path: dcs.Path{Scope: "simulated"}, apiCut: map[[2]int]bool{}}
-	c.world.trace.out = o.Trace
+	c := &Cluster{opts: o, world: w, first: first, path: dcs.Path{Scope: "simulated"}, apiCut: map[[2]int]bool{}}
+	if o.Trace != nil {
+		c.world.trace.out = o.Trace
+	}
 	if c.config, err = json.Marshal(config); err != nil {
 		return nil, fmt.Errorf("hatest: Options.Config: %w", err)
 	}
-	storeClock := c.newClock(-1)
+	storeClock := c.newClock(-1 - first)
 	c.store = &store{cluster: c, server: memory.NewStore(storeClock)}
 	if c.store.admin, err = c.store.server.Open(memory.Options{Path: c.path, Clock: storeClock}); err != nil {
 		return nil, err
 	}
 	c.net = postgrestest.NewNetwork(trueClock{c.world})
+	c.net.CountFrom(uint64(first) * 1e12)
 	for i := range o.Nodes {
 		if err := c.addNode(i); err != nil {
 			return nil, err
@@ -123,7 +130,7 @@ func build(o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) addNode(i int) error {
-	n := &node{cluster: c, index: i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(i), boots: 1, pledged: map[string]clock.Instant{}}
+	n := &node{cluster: c, index: c.first + i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(c.first + i), boots: 1, pledged: map[string]clock.Instant{}}
 	n.clock.owner = func() *process { return n.process }
 	var err error
 	n.inner, err = c.net.NewServer(postgrestest.Options{Name: n.name, Clock: n.clock, Speed: c.opts.Speed, RowSize: 64 << 10})
@@ -136,7 +143,7 @@ func (c *Cluster) addNode(i int) error {
 	})
 }
 
-// newClock is a host's, or, for -1, the store's.
+// newClock is a host's, or, for a negative number, a store's.
 func (c *Cluster) newClock(node int) *hostClock {
 	drift := int64(0)
 	if c.opts.Drift > 0 {
@@ -184,16 +191,23 @@ func (c *Cluster) Await(limit time.Duration, cond func() bool) bool {
 
 // step lets the next thing happen and looks at the invariants after it.
 func (c *Cluster) step(limit clock.Instant) bool {
-	if next := c.net.Next(); !next.IsZero() && (len(c.world.queue) == 0 || next.Before(c.world.queue[0].at)) {
-		c.world.at(next, "", c.net.Advance)
+	all := append([]*Cluster{c}, c.neighbours...)
+	for _, each := range all {
+		if next := each.net.Next(); !next.IsZero() && (len(c.world.queue) == 0 || next.Before(c.world.queue[0].at)) {
+			c.world.at(next, "", each.net.Advance)
+		}
 	}
 	more := c.world.step(limit)
-	c.net.Advance()
-	c.world.settle()
-	for _, n := range c.nodes {
-		n.watch()
+	for _, each := range all {
+		each.net.Advance()
 	}
-	c.check()
+	c.world.settle()
+	for _, each := range all {
+		for _, n := range each.nodes {
+			n.watch()
+		}
+		each.check()
+	}
 	return more
 }
 

@@ -103,6 +103,9 @@ func apiURL(name string) string { return "http://" + name + ":8008/patroni" }
 
 func (c *Cluster) byURL(url string) *node {
 	host := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), ":8008/patroni")
+	if n := c.readdressed[host]; n != nil {
+		return n
+	}
 	for _, n := range c.nodes {
 		if n.name == host {
 			return n

@@ -1,6 +1,13 @@
 package e2e
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -8,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/regent-ha/regent/internal/lab"
 	"github.com/regent-ha/regent/internal/testenv"
@@ -55,6 +63,8 @@ func TestMisconfigured(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	s.must(err)
 	defer taken.Close()
+	own, ownKey := selfSigned(t, "own")
+	ca, _ := selfSigned(t, "other")
 	part := func(config map[string]any, names ...string) map[string]any {
 		for _, name := range names {
 			config = config[name].(map[string]any)
@@ -70,6 +80,10 @@ func TestMisconfigured(t *testing.T) {
 		{"bin_dir", func(c map[string]any) { part(c, "postgresql")["bin_dir"] = "/no/such/dir" }, `postgresql\.bin_dir.*/no/such/dir`, true},
 		{"store", func(c map[string]any) { part(c, "etcd3")["hosts"] = []string{"127.0.0.1:1"} }, `the store can't be read yet.*etcd3\.hosts: http://127\.0\.0\.1:1.*connection refused`, false},
 		{"REST port", func(c map[string]any) { part(c, "restapi")["listen"] = taken.Addr().String() }, `restapi\.listen.*address already in use`, true},
+		{"certificate of another authority", func(c map[string]any) {
+			part(c, "restapi")["certfile"], part(c, "restapi")["keyfile"] = own, ownKey
+			c["ctl"] = map[string]any{"cacert": ca}
+		}, `restapi\.certfile.*ctl\.cacert.*unknown authority`, true},
 		{"PostgreSQL port", func(c map[string]any) { part(c, "postgresql")["listen"] = taken.Addr().String() }, `postgresql\.listen.*` + regexp.QuoteMeta(taken.Addr().String()) + `.*Address already in use`, false},
 		{"replication password", func(c map[string]any) {
 			part(c, "postgresql", "authentication", "replication")["password"] = "wrong-secret"
@@ -97,6 +111,35 @@ func TestMisconfigured(t *testing.T) {
 	}
 	s.must(replica.StartHost())
 	s.healthy()
+}
+
+// selfSigned makes a certificate that nobody else signed.
+func selfSigned(t *testing.T, name string) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
+	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
 }
 
 // The store doesn't accept the password: one line that names the setting, and the

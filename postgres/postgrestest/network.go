@@ -42,6 +42,14 @@ func NewNetwork(c clock.Clock) *Network {
 	return &Network{clock: c, now: c.Now(), cut: map[link]bool{}, pid: 1000, changed: make(chan struct{}, 1)}
 }
 
+// CountFrom makes the system identifiers of new clusters others than those of a
+// network that counts from another number. It comes before the first server.
+func (n *Network) CountFrom(number uint64) {
+	n.lock()
+	defer n.mu.Unlock()
+	n.number = number
+}
+
 // Cut lets nothing through from one host to the other, in that direction. What
 // is under way gets no answer, as if packets were dropped.
 func (n *Network) Cut(from, to string) { n.setCut(from, to, true) }
