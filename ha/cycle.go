@@ -18,6 +18,9 @@ var errLeave = errors.New("ha: the agent has ended on request")
 func (a *Agent) cycle(ctx context.Context) (clock.Instant, error) {
 	quiet := a.quiet()
 	v := a.observe(ctx, a.readDue(quiet))
+	if a.speak(ctx, v) {
+		v = a.observe(ctx, false)
+	}
 	d := decide(v)
 	if !v.Store.Fresh && !idle(v, d) && !(quiet && routine(v, d)) {
 		// Anything else than "nothing to do" is decided on what the store says now.
@@ -102,6 +105,7 @@ func (a *Agent) observe(ctx context.Context, read bool) view {
 	}
 	v.Guard = a.fencing.look(ctx)
 	v.Server = a.status(ctx)
+	v.Guard.Unasked = a.unasked(ctx, v)
 	v.Store.Cluster, v.Store.Received = a.cluster, a.received
 	v.Now, v.Wall = a.clock.Now(), a.cfg.Now()
 	v.Self = a.self(ctx, v)

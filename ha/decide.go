@@ -21,6 +21,9 @@ func decide(v view) decision {
 // certain: we hold no lease, and the server is stopped or a standby that nobody
 // has asked to promote since it was started.
 func settle(v view, d decision) decision {
+	if v.Guard.asks() {
+		return answerGuard(v, d)
+	}
 	if !v.Guard.Armed || v.Term.held() || v.Pledges.bind(v.Now) || v.Job.running() || !harmless(v) {
 		return d
 	}

@@ -3,6 +3,8 @@ package hatest
 import (
 	"testing/synctest"
 	"time"
+
+	"github.com/regent-ha/regent/fence"
 )
 
 // KillHost is the loss of a host: agent, guard and server end at once, and
@@ -67,6 +69,21 @@ func (c *Cluster) KillGuard(name string) {
 		c.world.logf("fault: %s guard killed", name)
 		g.die()
 	}
+}
+
+// BeforeRegent makes a host one that runs a server and nothing else, as before regent
+// came: whoever started that server, it is no guard's child, and the run directory is
+// empty.
+func (c *Cluster) BeforeRegent(name string) {
+	n := c.node(name)
+	c.world.logf("fault: %s server alone, as before regent", name)
+	n.killAgent()
+	if n.guard != nil {
+		n.guard.forked = false
+		n.guard.die()
+		n.guard = nil
+	}
+	n.notes, n.latch = notes{}, fence.Latch{}
 }
 
 // FreezeGuard stops the guard alone.

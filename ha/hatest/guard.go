@@ -41,7 +41,20 @@ func (n *node) startGuard() *guard {
 		started.Lease = fence.Arm{Number: note.Number, Grant: note.Grant, Fast: note.Fast, Kill: note.Kill}
 	}
 	g.step(started, nil)
+	n.promotion()
 	return g
+}
+
+// promotion tells the guard of one that was asked for, as the file of the request does.
+func (n *node) promotion() {
+	g, w := n.guard, n.cluster.world
+	w.in(w.between(0, 5*time.Millisecond), "", func() {
+		g.deliver(func() {
+			if asked, err := n.inner.Promoting(noWait); asked && err == nil && g.core.Wary() {
+				g.step(fence.Promoting{}, nil)
+			}
+		})
+	})
 }
 
 // data is the identity of the data directory.

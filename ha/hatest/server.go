@@ -93,8 +93,22 @@ func (s *server) Promote(ctx context.Context, notAfter clock.Instant) error {
 		if err := s.process.gate(ctx, "postgresql promote now"); err != nil {
 			return err
 		}
+		n := s.process.node
+		n.cluster.world.arrive(arrival{node: n.index, kind: "promotion", admit: func() {
+			if n.guard != nil {
+				n.promotion()
+			}
+		}})
 		return s.inner.Promote(ctx, never)
 	})
+}
+
+func (s *server) Promoting(ctx context.Context) (asked bool, err error) {
+	err = s.do(ctx, "promoting", func() error {
+		asked, err = s.inner.Promoting(ctx)
+		return err
+	})
+	return asked, err
 }
 
 // never is later than anything.
