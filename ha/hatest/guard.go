@@ -110,6 +110,7 @@ func (g *guard) die() {
 // step feeds the core and does what it says.
 func (g *guard) step(e fence.Event, reply func(error)) {
 	w, n := g.node.cluster.world, g.node
+	before := g.core.State()
 	for _, effect := range g.core.Step(n.clock.Now(), e) {
 		switch effect := effect.(type) {
 		case fence.Accept:
@@ -124,9 +125,11 @@ func (g *guard) step(e fence.Event, reply func(error)) {
 			w.in(w.delay(localDelay), "", func() { g.deliver(func() { g.fork(effect) }) })
 		case fence.Interrupt:
 			w.logf("%s guard: fast shutdown", n.name)
+			g.stopsStandby(before, "fast")
 			n.inner.Interrupt()
 		case fence.Kill:
 			w.logf("%s guard: kill", n.name)
+			g.stopsStandby(before, "kill")
 			g.kills++
 			w.in(w.between(time.Millisecond, 50*time.Millisecond), "", func() { g.deliver(g.kill) })
 		case fence.WriteLatch:

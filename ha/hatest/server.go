@@ -80,13 +80,17 @@ func (s *server) Recover(ctx context.Context) error {
 }
 
 func (s *server) Stop(ctx context.Context, how postgres.Stop) error {
-	return s.do(ctx, "stop "+string(how.Mode), func() error { return s.inner.Stop(ctx, how) })
+	return s.do(ctx, "stop "+string(how.Mode), func() error {
+		s.stopsStandby(how)
+		return s.inner.Stop(ctx, how)
+	})
 }
 
 // Promote looks at the clock and then has its effect; in between the agent may
 // be frozen for any time.
 func (s *server) Promote(ctx context.Context, notAfter clock.Instant) error {
 	return s.do(ctx, "promote", func() error {
+		s.process.node.promoted = s.inner.Look().Process
 		if s.process.node.clock.Now().After(notAfter) {
 			return s.inner.Promote(ctx, notAfter)
 		}
