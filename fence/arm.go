@@ -52,7 +52,7 @@ type State struct {
 	Postmaster int    // pid of the server that it started or adopted; 0: none
 	Server     Server // what runs
 	Number     uint64 // highest number that counted
-	Arm        Arm    // in force; without Grant: not armed. With Kill alone: a server was adopted that an agent must arm or hold before Fast
+	Arm        Arm    // in force; without Grant: not armed, see AnswerBy
 	Held       bool   // deadlines are suspended
 	Fired      bool   // it fired, and no arm for another grant came since
 	Killing    bool   // it isn't done yet
@@ -63,3 +63,13 @@ type State struct {
 // Armed says whether a grant's deadline is in force. Without one the guard is
 // latched: only a standby may run.
 func (s State) Armed() bool { return s.Arm.Grant != "" }
+
+// AnswerBy is until when an agent must arm, hold or disarm a server that the guard
+// found running and that no lease file speaks for; zero: there is none. It is stopped
+// then. That ends with the server: it says nothing about the next one.
+func (s State) AnswerBy() clock.Instant {
+	if s.Armed() || s.Held {
+		return 0
+	}
+	return s.Arm.Fast
+}

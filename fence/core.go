@@ -23,8 +23,9 @@ const (
 // The zero Core is a guard that is latched and has seen nothing.
 type Core struct {
 	number      uint64
-	arm         Arm
+	arm         Arm  // without a grant: of a server that was found running, and for that one alone
 	interrupted bool // Interrupt went out for arm
+	asked       bool // somebody asked for the promotion of that one
 	held        bool
 	fired       bool
 	killing     bool
@@ -71,6 +72,9 @@ func (c *Core) Watching() bool {
 	return c.arm.Grant == "" && (c.fired || c.arm.Kill.IsZero() && !c.held)
 }
 
+// Wary says whether Promoting is wanted: no grant allows a promotion.
+func (c *Core) Wary() bool { return c.arm.Grant == "" }
+
 // State tells what it knows.
 func (c *Core) State() State {
 	return State{
@@ -107,6 +111,7 @@ func (c *Core) take(now clock.Instant, e Event) []Effect {
 	case Exited:
 		if !c.launching {
 			c.server, c.changed = None, now
+			c.foundEnded()
 		}
 	case Looked:
 		if !e.Began.Before(c.changed) {
@@ -148,7 +153,7 @@ func (c *Core) fire() []Effect {
 	if c.ran != "" {
 		c.fenced = c.ran
 	}
-	c.fired, c.killing, c.held, c.interrupted, c.arm = true, true, false, false, Arm{}
+	c.fired, c.killing, c.held, c.interrupted, c.asked, c.arm = true, true, false, false, false, Arm{}
 	return append(out, WriteLatch{c.latch()})
 }
 
@@ -190,6 +195,17 @@ func (c *Core) start(now clock.Instant, e Started) []Effect {
 	return nil
 }
 
+// found says whether the arm in force is that of a server which was found running.
+func (c *Core) found() bool { return c.arm.Grant == "" && !c.arm.Kill.IsZero() }
+
+// foundEnded ends the arm of a server that was found running, with that server: it
+// says nothing about the next one.
+func (c *Core) foundEnded() {
+	if c.found() {
+		c.arm, c.interrupted, c.asked = Arm{}, false, false
+	}
+}
+
 func (c *Core) join(e AgentJoined) []Effect {
 	if c.agent != 0 && c.agent != e.PID {
 		return refuse(RefusedBusy, "the agent with pid %d has this data directory and lives", c.agent)
@@ -221,7 +237,7 @@ func (c *Core) rearm(now clock.Instant, a Arm) []Effect {
 		return refuse(RefusedLate, "the arm's first instant passed %v ago", now.Sub(a.Fast))
 	}
 	c.number, c.arm, c.armer = a.Number, a, c.agent
-	c.interrupted, c.held = false, false
+	c.interrupted, c.held, c.asked = false, false, false
 	wasFired, wasFenced := c.fired, c.fenced
 	c.fired = false
 	c.cameBack()
@@ -248,8 +264,10 @@ func (c *Core) disarm(e DisarmAsked) []Effect {
 		return refuse(RefusedKilling, "what ran under the last grant isn't gone yet")
 	case c.launching && c.server == Writable, e.Server == Writable:
 		return refuse(RefusedRunning, "a server runs that isn't a standby")
+	case c.asked && e.Server != None:
+		return refuse(RefusedRunning, "somebody asked for the promotion of the standby that was found running")
 	}
-	c.number, c.arm, c.held, c.interrupted = e.Number, Arm{}, false, false
+	c.number, c.arm, c.held, c.interrupted, c.asked = e.Number, Arm{}, false, false, false
 	if !c.launching {
 		c.server = e.Server
 	}

@@ -22,6 +22,7 @@ type world struct {
 
 	inForce Arm // the last that was accepted and neither fired nor taken back
 	held    bool
+	found   bool // what was found running at the start still runs
 	number  uint64
 	spent   map[string]bool
 	fenced  bool // fired on a server that hasn't come back as a standby
@@ -34,8 +35,20 @@ func TestCoreLaws(t *testing.T) { rapid.Check(t, checkLaws) }
 func FuzzCoreLaws(f *testing.F) { f.Fuzz(rapid.MakeFuzz(checkLaws)) }
 
 func checkLaws(t *rapid.T) {
-	w := &world{t: t, now: 1, server: None, spent: map[string]bool{}}
-	w.step(Started{Server: None, Data: "D", AnswerIn: 5})
+	w := &world{t: t, now: 1, spent: map[string]bool{}}
+	w.server = rapid.SampledFrom([]Server{None, None, Standby, Writable}).Draw(t, "found")
+	begin := Started{Server: w.server, Data: "D", AnswerIn: 5}
+	if w.found = w.server != None; w.found {
+		w.ran = true
+		w.inForce = Arm{Fast: w.now.Add(5), Kill: w.now.Add(5 + adoptedGrace)}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "lease") == 0 {
+		begin.Lease = Arm{Number: 1, Grant: "A", Fast: 8, Kill: 12}
+		if w.number = 1; w.found {
+			w.inForce = begin.Lease
+		}
+	}
+	w.step(begin)
 	for range rapid.IntRange(1, 100).Draw(t, "steps") {
 		w.now += clock.Instant(rapid.SampledFrom([]int64{0, 0, 1, 3, 10, int64(linger)}).Draw(t, "passed"))
 		w.step(w.event())
@@ -65,6 +78,9 @@ func (w *world) event() Event {
 	case 7:
 		// Somebody starts or promotes by hand.
 		if w.pending == nil {
+			if w.server != None && rapid.Bool().Draw(w.t, "promotes") {
+				return Promoting{}
+			}
 			w.server = rapid.SampledFrom([]Server{Standby, Writable}).Draw(w.t, "by hand")
 		}
 		return w.looked()
@@ -92,6 +108,15 @@ func (w *world) event() Event {
 		return Moved{}
 	}
 	return Tick{}
+}
+
+// foundEnded is the account of an arm without a grant: it is for the server that was
+// found, and for no other.
+func (w *world) foundEnded() {
+	w.found = false
+	if w.inForce.Grant == "" {
+		w.inForce = Arm{}
+	}
 }
 
 func (w *world) looked() Event {
@@ -130,8 +155,14 @@ func (w *world) step(e Event) {
 		}
 	}
 	fired := w.kills(effects)
+	if _, exited := e.(Exited); exited || w.pending != nil {
+		w.foundEnded()
+	}
 	w.answered(before, e, effects, fired)
 	w.due(e)
+	if a := w.core.arm; a.Grant == "" && !a.Kill.IsZero() && !w.found {
+		w.t.Fatalf("after %T the deadline of a server that was found is in force, and that one is gone: %+v", e, w.core.State())
+	}
 	if next := w.core.Next(); !next.IsZero() && !next.After(w.now) && !w.exited {
 		w.t.Fatalf("at %d it wants to be woken at %d", w.now, next)
 	}
@@ -147,7 +178,8 @@ func (w *world) step(e Event) {
 func (w *world) cause(before Core, e Event) bool {
 	due := !w.inForce.Kill.IsZero() && !w.held && !w.now.Before(w.inForce.Kill)
 	seen, _ := e.(Looked)
-	return due || before.killing || before.Watching() && seen.Server == Writable
+	_, promoting := e.(Promoting)
+	return due || before.killing || before.Watching() && (seen.Server == Writable || promoting)
 }
 
 // kills takes the effects that aren't answers, and checks their order.
@@ -159,7 +191,7 @@ func (w *world) kills(effects []Effect) (fired bool) {
 				w.t.Fatalf("%T comes before the kill", effects[i-1])
 			}
 			w.killing, fired = true, true
-			if !w.inForce.Kill.IsZero() {
+			if w.inForce.Grant != "" {
 				w.spent[w.inForce.Grant] = true
 			}
 			w.inForce, w.held = Arm{}, false

@@ -25,6 +25,7 @@ func (c *Core) launch(now clock.Instant, e LaunchAsked) []Effect {
 		}
 		c.server, notAfter = Writable, min(e.Permit.NotAfter, c.arm.Fast)
 	}
+	c.foundEnded()
 	c.launching, c.ran = true, e.Data
 	return []Effect{Accept{}, Fork{NotAfter: notAfter}}
 }
@@ -66,7 +67,9 @@ func (c *Core) look(s Server) []Effect {
 	if c.launching {
 		return nil
 	}
-	c.server = s
+	if c.server = s; s == None {
+		c.foundEnded()
+	}
 	if s == Writable && c.Watching() && !c.killing {
 		return c.fire()
 	}
@@ -79,6 +82,8 @@ func (c *Core) promoting() []Effect {
 	if c.Watching() && !c.killing && (c.launching || c.runs() != None) {
 		return c.fire()
 	}
+	// It goes on until the deadline, and isn't let off as a standby.
+	c.asked = c.asked || c.found()
 	return nil
 }
 

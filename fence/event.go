@@ -17,7 +17,7 @@ type (
 		Latch    Latch         // of the latch file
 		Server   Server        // what runs already
 		Data     string        // identity of the data directory
-		AnswerIn time.Duration // within which an agent must arm or hold a server without a lease file
+		AnswerIn time.Duration // within which an agent must arm, hold or disarm a server without a lease file
 	}
 	// AgentJoined is a request: an agent wants to be listened to.
 	AgentJoined struct {
@@ -55,7 +55,8 @@ type (
 		Began  clock.Instant
 	}
 	// Promoting says that somebody asked for a promotion, or that standby.signal
-	// went: what runs as a standby is about to be none.
+	// went: what runs as a standby is about to be none. It is wanted while
+	// Core.Wary.
 	Promoting struct{}
 	// Killed says that nothing was left to kill after a Kill.
 	Killed struct{}

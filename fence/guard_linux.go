@@ -27,6 +27,7 @@ type guard struct {
 	order    *launch // of the loop alone: the launch that was asked for last
 	state    atomic.Pointer[State]
 	watching atomic.Bool
+	wary     atomic.Bool
 	wake     chan struct{} // to the watcher
 
 	scope    *scope
@@ -211,6 +212,7 @@ func (g *guard) step(now clock.Instant, m message) {
 		g.log.Info("latch lifted", "grant", s.Arm.Grant)
 	}
 	g.state.Store(&s)
+	g.wary.Store(g.core.Wary())
 	if g.watching.Swap(g.core.Watching()) != g.core.Watching() {
 		select {
 		case g.wake <- struct{}{}:

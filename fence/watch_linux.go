@@ -3,6 +3,7 @@ package fence
 import (
 	"encoding/binary"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,6 +14,11 @@ import (
 // file comes or goes.
 func (g *guard) watch() {
 	files := g.watchFiles()
+	files.follow(g.DataDir)
+	if g.wary.Load() && statFile(filepath.Join(g.DataDir, "promote")).exists() {
+		// Asked for before anybody watched: the server removes the file when it notices.
+		g.inbox <- message{event: Promoting{}}
+	}
 	for {
 		pause := lookEvery
 		if files.follow(g.DataDir) {
@@ -60,7 +66,7 @@ func (g *guard) watchFiles() files {
 			if err != nil {
 				return
 			}
-			if g.watching.Load() && promotion(buffer[:n], g.looker.standbySignal) {
+			if g.wary.Load() && promotion(buffer[:n], g.looker.standbySignal) {
 				g.inbox <- message{event: Promoting{}}
 			}
 			select {

@@ -247,9 +247,10 @@ func (a *Agent) begin(ctx context.Context) error {
 		a.cfg.PostgreSQL.SetLauncher(&a.fencing)
 	}
 	a.client.SetTTL(a.settings.TTL)
-	s := a.status(ctx)
+	v := a.observe(ctx, false)
+	a.speak(ctx, v)
 	a.resume(ctx)
-	if t := a.office.get(); s.Role == postgres.RoleReplica && a.fencing.look(ctx).Armed && (!t.held() || t.Writable != "") {
+	if t := a.office.get(); v.Server.Role == postgres.RoleReplica && a.fencing.look(ctx).Armed && (!t.held() || t.Writable != "") {
 		// The agent before us may have asked for its promotion.
 		a.memory.Promoting = a.clock.Now()
 	}

@@ -40,7 +40,7 @@ func (a *Agent) do(ctx context.Context, v view, act action) error {
 	case release:
 		return a.release(ctx, act.Docs)
 	case disarm:
-		return a.fencing.disarm(ctx)
+		return a.disarm(ctx, v)
 	case touch:
 		return a.touch(ctx, act.Member)
 	case put:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/dcs"
 )
 
@@ -11,7 +12,9 @@ import (
 // time in which the leader key was free for that one to take. It begins anew when
 // somebody has really led, as primary: who wins the key and gives it back again and
 // again has had its time, and while one holds it that comes to nothing the others
-// aren't heard, so that time isn't theirs.
+// aren't heard, so that time isn't theirs. Nor is the time in which we couldn't lead
+// ourselves: what held us back may have held the other back, too, and its end comes to
+// one of us first.
 
 // handedOverWait is what a former leader, and whoever is behind another, leaves the
 // others to take over in before it runs for leader itself: the silence of a dead
@@ -20,11 +23,22 @@ const handedOverWait = peerSilence + 2*electionRound
 
 // vacantFor is for how long nobody has held the leader key since somebody led.
 func vacantFor(v view) time.Duration {
-	d := v.Memory.Courtesy
-	if !v.Memory.Vacant.IsZero() {
-		d += v.Now.Sub(v.Memory.Vacant)
+	return v.Memory.Courtesy + v.Memory.vacancy(v.Now)
+}
+
+// vacancy is what counts of the time since the key became free.
+func (m memory) vacancy(now clock.Instant) time.Duration {
+	if m.Vacant.IsZero() {
+		return 0
 	}
-	return d
+	return now.Sub(max(m.Vacant, m.HeldBack))
+}
+
+// heldBack says whether we mustn't lead now, however the others are.
+func heldBack(v view, m memory) bool {
+	_, pledged := mayHavePledged(v)
+	cold := blank(v.Store.Cluster) && v.Now.Before(m.Blank.Add(v.Settings.TTL))
+	return pledged || cold || v.Pledged.binds(v.Now) || handicap(v) != ""
 }
 
 // courteous says whether the lead is still left to others.
@@ -70,7 +84,7 @@ func rememberLeader(v view, m memory) memory {
 	m.Led = last
 	switch {
 	case c.Leader != nil && !m.Vacant.IsZero():
-		m.Courtesy += v.Now.Sub(m.Vacant)
+		m.Courtesy += m.vacancy(v.Now)
 		m.Vacant = 0
 	case c.Leader == nil && (m.Vacant.IsZero() || moved):
 		m.Vacant, m.Round = v.Now, v.Now

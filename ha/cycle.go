@@ -18,9 +18,13 @@ var errLeave = errors.New("ha: the agent has ended on request")
 func (a *Agent) cycle(ctx context.Context) (clock.Instant, error) {
 	quiet := a.quiet()
 	v := a.observe(ctx, a.readDue(quiet))
+	if a.speak(ctx, v) {
+		v = a.observe(ctx, false)
+	}
 	d := decide(v)
-	if !v.Store.Fresh && !idle(v, d) && !(quiet && routine(v, d)) {
-		// Anything else than "nothing to do" is decided on what the store says now.
+	if !v.Store.Fresh && v.Store.Err == "" && !idle(v, d) && !(quiet && routine(v, d)) {
+		// Anything else than "nothing to do" is decided on what the store says now. One
+		// that has just been silent isn't asked again: a leader has pledges to ask for.
 		v = a.observe(ctx, true)
 		d = decide(v)
 	}
@@ -104,6 +108,7 @@ func (a *Agent) observe(ctx context.Context, read bool) view {
 	v.Guard = a.fencing.look(ctx)
 	v.Server = a.status(ctx)
 	a.membership.recall()
+	v.Guard.Unasked = a.unasked(ctx, v)
 	v.Store.Cluster, v.Store.Received = a.cluster, a.received
 	v.Now, v.Wall = a.clock.Now(), a.cfg.Now()
 	v.Self = a.self(ctx, v)

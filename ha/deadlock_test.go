@@ -17,7 +17,7 @@ import (
 // ended: it must not leave the cluster without a leader.
 func TestSomebodyRuns(t *testing.T) {
 	var waited, handicapped bool
-	rapid.Check(t, func(t *rapid.T) {
+	draw := func(t *rapid.T) {
 		views := drawElection(t)
 		reached := drawReach(t, len(views))
 		var able []string
@@ -43,7 +43,12 @@ func TestSomebodyRuns(t *testing.T) {
 				views[i].Now = views[i].Now.Add(time.Second)
 			}
 		}
-	})
+	}
+	for range 20 { // few of the clusters that are drawn have somebody who waits
+		if rapid.Check(t, draw); waited && handicapped {
+			break
+		}
+	}
 	if !waited || !handicapped {
 		t.Errorf("somebody waited: %t; somebody couldn't lead: %t", waited, handicapped)
 	}

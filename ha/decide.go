@@ -21,6 +21,9 @@ func decide(v view) decision {
 // certain: we hold no lease, and the server is stopped or a standby that nobody
 // has asked to promote since it was started.
 func settle(v view, d decision) decision {
+	if v.Guard.asks() {
+		return answerGuard(v, d)
+	}
 	if !v.Guard.Armed || v.Term.held() || v.Pledges.bind(v.Now) || v.Job.running() || !harmless(v) {
 		return d
 	}
@@ -97,6 +100,9 @@ func remember(v view) memory {
 	}
 	if v.Store.readable() {
 		m = rememberCluster(v, m)
+	}
+	if !m.Vacant.IsZero() && heldBack(v, m) {
+		m.HeldBack = v.Now
 	}
 	if v.Job.Done {
 		m = rememberJob(v, m)

@@ -2,6 +2,7 @@ package ha
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,14 @@ func (d decision) within(v view, wait time.Duration) decision {
 func (d decision) at(i clock.Instant) decision {
 	d.Next = clock.Earliest(d.Next, i)
 	return d
+}
+
+// does says whether a decision has an action of a kind.
+func does[A action](d decision) bool {
+	return slices.ContainsFunc(d.Actions, func(a action) bool {
+		_, is := a.(A)
+		return is
+	})
 }
 
 // action is one effect. A failed one ends the cycle: the next begins with

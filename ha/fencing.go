@@ -119,7 +119,7 @@ func (f *fencing) look(ctx context.Context) guard {
 	s := f.state
 	return guard{
 		Connected: err == nil, LostAt: f.lostAt, Spent: s.Spent, Number: s.Number,
-		Armed: s.Armed(), Latched: s.Fenced != "" || s.Fired, Killing: s.Killing,
+		Armed: s.Armed(), AnswerBy: s.AnswerBy(), Latched: s.Fenced != "" || s.Fired, Killing: s.Killing,
 	}
 }
 

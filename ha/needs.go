@@ -50,6 +50,9 @@ type PostgreSQL interface {
 	// Promote ends recovery. It returns when the server took the request on,
 	// and does nothing after notAfter.
 	Promote(ctx context.Context, notAfter clock.Instant) error
+	// Promoting says whether a promotion of the standby that runs was asked for, by
+	// whomever, and isn't over. An error says that it can't be told.
+	Promoting(ctx context.Context) (bool, error)
 	// Follow makes a running standby follow up, by a reload where that is
 	// enough. It returns whether it had to restart it. Long.
 	Follow(ctx context.Context, up postgres.Upstream) (restarted bool, err error)

@@ -247,6 +247,10 @@ func (s *scene) term(w words) {
 func (s *scene) guard(w words) {
 	s.v.Guard.Armed = w.has("armed")
 	s.v.Guard.Latched = w.has("latched")
+	s.v.Guard.Unasked = w.has("unasked")
+	if w.has("asks") {
+		s.v.Guard.AnswerBy = s.v.Now.Add(8 * time.Second)
+	}
 	s.v.Guard.Off = w.has("off")
 	s.v.Guard.Connected = !w.has("silent")
 	s.v.Guard.Spent = w.values["spent"]

@@ -92,7 +92,16 @@ type guard struct {
 	Latched   bool          // it fired: the server must come back as a standby first
 	Killing   bool          // it isn't done yet
 	Number    uint64        // the highest arm that it knows
+	// AnswerBy is when it stops a server that it found running and that no lease speaks
+	// for, unless we arm or disarm it; zero: there is none.
+	AnswerBy clock.Instant
+	// Unasked says that the standby which it found has no promotion under way, by that
+	// server's own word.
+	Unasked bool
 }
+
+// asks says whether the guard waits for a word about a server that it found.
+func (g guard) asks() bool { return !g.AnswerBy.IsZero() }
 
 // peer is what another member said of itself.
 type peer struct {
@@ -199,6 +208,7 @@ type memory struct {
 	Touched    string        // digest of what was published, less the positions
 	Vacant     clock.Instant // since when nobody holds the leader key; zero: somebody does
 	Courtesy   time.Duration // for how long nobody did before that, since somebody really led
+	HeldBack   clock.Instant // when we last mustn't lead, however the others are; while nobody did
 	Led        led           // how far the last leader came
 	Blank      clock.Instant // since when the store has no position of a last leader; zero: it has one
 	Leader     string        // who led last, as far as we have seen

@@ -136,12 +136,13 @@ func walData(message []byte) []byte {
 
 // SQLSTATEs that say something definite (PostgreSQL documentation, "Error Codes").
 const (
-	duplicateObject      = "42710"
-	undefinedObject      = "42704"
-	objectInUse          = "55006"
-	invalidPassword      = "28P01"
-	invalidAuthorization = "28000"
-	undefinedFile        = "58P01"
+	duplicateObject        = "42710"
+	undefinedObject        = "42704"
+	objectInUse            = "55006"
+	notInPrerequisiteState = "55000"
+	invalidPassword        = "28P01"
+	invalidAuthorization   = "28000"
+	undefinedFile          = "58P01"
 )
 
 func isSQLState(err error, states ...string) bool {

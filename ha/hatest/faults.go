@@ -73,6 +73,21 @@ func (c *Cluster) KillGuard(name string) {
 	}
 }
 
+// BeforeRegent makes a host one that runs a server and nothing else, as before regent
+// came: whoever started that server, it is no guard's child, and the run directory is
+// empty.
+func (c *Cluster) BeforeRegent(name string) {
+	n := c.node(name)
+	c.world.logf("fault: %s server alone, as before regent", name)
+	n.killAgent()
+	if n.guard != nil {
+		n.guard.forked = false
+		n.guard.die()
+		n.guard = nil
+	}
+	n.notes, n.latch = notes{}, fence.Latch{}
+}
+
 // FreezeGuard stops the guard alone.
 func (c *Cluster) FreezeGuard(name string) {
 	if g := c.node(name).guard; g != nil {

@@ -41,7 +41,20 @@ func (n *node) startGuard() *guard {
 		started.Lease = fence.Arm{Number: note.Number, Grant: note.Grant, Fast: note.Fast, Kill: note.Kill}
 	}
 	g.step(started, nil)
+	n.promotion()
 	return g
+}
+
+// promotion tells the guard of one that was asked for, as the file of the request does.
+func (n *node) promotion() {
+	g, w := n.guard, n.cluster.world
+	w.in(w.between(0, 5*time.Millisecond), "", func() {
+		g.deliver(func() {
+			if asked, err := n.inner.Promoting(noWait); asked && err == nil && g.core.Wary() {
+				g.step(fence.Promoting{}, nil)
+			}
+		})
+	})
 }
 
 // data is the identity of the data directory.
@@ -97,6 +110,7 @@ func (g *guard) die() {
 // step feeds the core and does what it says.
 func (g *guard) step(e fence.Event, reply func(error)) {
 	w, n := g.node.cluster.world, g.node
+	before := g.core.State()
 	for _, effect := range g.core.Step(n.clock.Now(), e) {
 		switch effect := effect.(type) {
 		case fence.Accept:
@@ -111,9 +125,11 @@ func (g *guard) step(e fence.Event, reply func(error)) {
 			w.in(w.delay(localDelay), "", func() { g.deliver(func() { g.fork(effect) }) })
 		case fence.Interrupt:
 			w.logf("%s guard: fast shutdown", n.name)
+			g.stopsStandby(before, "fast")
 			n.inner.Interrupt()
 		case fence.Kill:
 			w.logf("%s guard: kill", n.name)
+			g.stopsStandby(before, "kill")
 			g.kills++
 			w.in(w.between(time.Millisecond, 50*time.Millisecond), "", func() { g.deliver(g.kill) })
 		case fence.WriteLatch:

@@ -39,6 +39,7 @@ func (c *Cluster) check() {
 	for _, n := range c.nodes {
 		before := n.last
 		l := n.notice()
+		n.stand()
 		if !l.Writable {
 			continue
 		}

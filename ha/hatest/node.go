@@ -60,6 +60,8 @@ type node struct {
 	given    string                   // grant that was let go
 	pledged  map[string]clock.Instant // by leader, until when in true time
 	last     postgrestest.Look
+	standing standing
+	promoted int // postmaster that an agent last came to promote
 }
 
 // slowness is an extra delay of a request on a slow network.

@@ -80,21 +80,39 @@ func (s *server) Recover(ctx context.Context) error {
 }
 
 func (s *server) Stop(ctx context.Context, how postgres.Stop) error {
-	return s.do(ctx, "stop "+string(how.Mode), func() error { return s.inner.Stop(ctx, how) })
+	return s.do(ctx, "stop "+string(how.Mode), func() error {
+		s.stopsStandby(how)
+		return s.inner.Stop(ctx, how)
+	})
 }
 
 // Promote looks at the clock and then has its effect; in between the agent may
 // be frozen for any time.
 func (s *server) Promote(ctx context.Context, notAfter clock.Instant) error {
 	return s.do(ctx, "promote", func() error {
+		s.process.node.promoted = s.inner.Look().Process
 		if s.process.node.clock.Now().After(notAfter) {
 			return s.inner.Promote(ctx, notAfter)
 		}
 		if err := s.process.gate(ctx, "postgresql promote now"); err != nil {
 			return err
 		}
+		n := s.process.node
+		n.cluster.world.arrive(arrival{node: n.index, kind: "promotion", admit: func() {
+			if n.guard != nil {
+				n.promotion()
+			}
+		}})
 		return s.inner.Promote(ctx, never)
 	})
+}
+
+func (s *server) Promoting(ctx context.Context) (asked bool, err error) {
+	err = s.do(ctx, "promoting", func() error {
+		asked, err = s.inner.Promoting(ctx)
+		return err
+	})
+	return asked, err
 }
 
 // never is later than anything.

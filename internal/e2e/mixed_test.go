@@ -54,7 +54,7 @@ func mixed(t *testing.T, patroni, leader string) (s *scene, leads, follows *lab.
 
 // goesOn takes the store away for longer than a ttl and looks whether the leader takes
 // writes all the while.
-func (s *scene) goesOn(leads *lab.Node) {
+func (s *scene) leadsOn(leads *lab.Node) {
 	s.t.Helper()
 	s.write()
 	s.Store.Kill()
@@ -79,14 +79,14 @@ func (s *scene) goesOn(leads *lab.Node) {
 func TestFailsafeOfPatronisMember(t *testing.T) {
 	t.Parallel()
 	s, leads, _ := mixed(t, "b", "a")
-	s.goesOn(leads)
+	s.leadsOn(leads)
 }
 
 // Patroni's leader loses the store, and our member pledges.
 func TestFailsafeOfPatronisLeader(t *testing.T) {
 	t.Parallel()
 	s, leads, follows := mixed(t, "a", "a")
-	s.goesOn(leads)
+	s.leadsOn(leads)
 	if text, err := os.ReadFile(leads.Log); err != nil || !strings.Contains(string(text), "Got response from "+follows.Name) {
 		t.Errorf("%s didn't ask %s: %v", leads.Name, follows.Name, err)
 	}

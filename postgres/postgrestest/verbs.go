@@ -181,6 +181,16 @@ func (s *Server) Promote(_ context.Context, notAfter clock.Instant) error {
 	return nil
 }
 
+// Promoting says whether a promotion of the standby that runs is under way.
+func (s *Server) Promoting(context.Context) (bool, error) {
+	if err := s.answering("promoting"); err != nil {
+		return false, err
+	}
+	s.net.lock()
+	defer s.net.mu.Unlock()
+	return s.pm != nil && (s.pm.promoting || !s.pm.recovery), nil
+}
+
 // Follow makes a standby follow up. It restarts one that a Recover left behind
 // whose caller was killed: no reload makes that follow anybody.
 func (s *Server) Follow(ctx context.Context, up postgres.Upstream) (restarted bool, err error) {
