@@ -206,24 +206,29 @@ func (p *program) client() (*rest.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return rest.NewClient(p.clientOptions(c))
+}
+
+// clientOptions are how members are asked. Insecure checks no certificate at all: with
+// an authority a Client would check who signed it.
+func (p *program) clientOptions(c *config.Config) rest.ClientOptions {
 	auth := c.Ctl.Auth
 	if auth.Username == "" {
 		auth = c.RESTAPI.Auth
 	}
-	ca := c.Ctl.CACert
-	if ca == "" {
+	ca, insecure := c.Ctl.CACert, p.flags.insecure || c.Ctl.Insecure
+	switch {
+	case insecure:
+		ca = ""
+	case ca == "":
 		ca = c.RESTAPI.CAFile
 	}
-	insecure := p.flags.insecure || c.Ctl.Insecure
-	if insecure {
-		ca = ""
-	}
-	return rest.NewClient(rest.ClientOptions{
+	return rest.ClientOptions{
 		Auth:     rest.Auth{Username: auth.Username, Password: auth.Password.Reveal()},
 		CAFile:   ca,
 		CertFile: c.Ctl.CertFile, KeyFile: c.Ctl.KeyFile,
 		Insecure: insecure,
 		Dial:     askTimeout,
 		Release:  p.o.Release,
-	})
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/regent-ha/regent/config"
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/dcs/etcd"
 	"github.com/regent-ha/regent/internal/testenv"
@@ -76,5 +77,28 @@ func publish(t *testing.T, store string) {
 	defer backend.Close()
 	if err := backend.Touch(context.Background(), member("db-a", "10.9.0.1")); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Who says that certificates aren't to be verified has none verified, by no authority.
+func TestInsecure(t *testing.T) {
+	for name, c := range map[string]struct {
+		config   config.Ctl
+		flag     bool
+		ca       string
+		insecure bool
+	}{
+		"by the members' authority": {config.Ctl{}, false, "api.pem", false},
+		"by our own":                {config.Ctl{CACert: "ctl.pem"}, false, "ctl.pem", false},
+		"by the flag":               {config.Ctl{CACert: "ctl.pem"}, true, "", true},
+		"by the configuration":      {config.Ctl{CACert: "ctl.pem", Insecure: true}, false, "", true},
+		"without one of our own":    {config.Ctl{}, true, "", true},
+	} {
+		p := &program{}
+		p.flags.insecure = c.flag
+		o := p.clientOptions(&config.Config{Ctl: c.config, RESTAPI: config.RESTAPI{CAFile: "api.pem"}})
+		if o.CAFile != c.ca || o.Insecure != c.insecure {
+			t.Errorf("%s: %q, %v", name, o.CAFile, o.Insecure)
+		}
 	}
 }

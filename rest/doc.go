@@ -16,6 +16,27 @@
 // compare positions by it. GET /cluster and the requests that change something
 // read the store.
 //
+// # Pledges
+//
+// POST /failsafe is a leader without the store that asks us to stay in our place
+// (failsafe_mode). Its body is Patroni's, and from a leader of ours has the terms
+// too: the cluster, whom it asks, its grant of the leader key, for how long
+// (ha.PledgeTerms, under "regent"). It is answered with
+//
+//	200 Accepted               the pledge is given; the header lsn is up to where we
+//	                           have the leader's WAL, and Regent-Pledge has its terms
+//	400                        no JSON, or no name
+//	401, 403                   as for whatever changes something
+//	500 Running as a leader    we may lead ourselves
+//	500 with a sentence        why there is no pledge: of another cluster or member,
+//	                           not the leader that we saw last in the store, …
+//	502                        failsafe_mode is off
+//
+// Client.Pledge reads the terms back, and asks a member that names none for its
+// status; whether that is the pledge that was asked for is checked by package ha.
+//
+// # Connections
+//
 // Every connection has deadlines for its handshake, its header, its body and its
 // answer, and a bound on their number at which those that say nothing make room:
 // clients that connect and stay silent hold nobody up.
