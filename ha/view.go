@@ -187,6 +187,7 @@ type memory struct {
 	Following  string        // the upstream that the server was told to follow
 	ClearedFor dcs.Version   // the failover request that was seen to
 	NotTaken   dcs.Version   // the failover request that we handed over for, and nobody took
+	Refusal    string        // why that was
 	Requested  requested     // the failover request that is there
 	Winning    winning
 	Handover   handover
@@ -234,10 +235,11 @@ type handover struct {
 	Term    string // that it ends, by its first grant: in another one it is over
 	To      string // whom it is for; empty: anyone
 	Since   clock.Instant
-	Request dcs.Version // the failover request that asked for it; empty: none did
-	Failed  string      // why it can't be done
-	Stopped bool        // the server has been stopped for it
-	Done    bool        // the key was released
+	Request dcs.Version   // the failover request that asked for it; empty: none did
+	Failed  string        // why it can't be done
+	Stopped bool          // the server has been stopped for it
+	Ended   clock.Instant // when that was seen
+	Done    bool          // the key was released
 }
 
 // checked is the result of comparing our WAL with a leader's history.
