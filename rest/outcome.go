@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/regent-ha/regent/dcs"
@@ -71,7 +72,8 @@ func succeeded(what action, candidate, leader string) *refusal {
 func (s *Server) whyRefused(since time.Time) string {
 	for _, d := range slices.Backward(s.agent.Decisions()) {
 		if d.Rule == "failover/refused" && !d.At.Before(since) {
-			return ": " + d.Reason
+			why := strings.TrimPrefix(d.Reason, "manual failover: ")
+			return ": " + strings.TrimPrefix(why, "switchover: ")
 		}
 	}
 	return ""
