@@ -359,6 +359,8 @@ func (s *scene) memory(w words) {
 			}
 		case "not-taken":
 			m.NotTaken, m.Refusal = s.v.Store.Cluster.Failover.Version, value
+		case "futile":
+			m.Futile = w.ago(key)
 		case "led-at":
 			m.Led = led{Optime: w.number(key, 0), Timeline: 1}
 		case "courtesy":

@@ -183,6 +183,7 @@ type memory struct {
 	Led        led           // how far the last leader came
 	Leader     string        // who led last, as far as we have seen
 	Unarmed    clock.Instant // since when we hold a grant that nothing may rest on; zero: we don't
+	Futile     clock.Instant // when we gave the last one back although the guard answers
 	Round      clock.Instant // answers of peers count if they were asked for since then
 	Following  string        // the upstream that the server was told to follow
 	ClearedFor dcs.Version   // the failover request that was seen to
