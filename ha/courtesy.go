@@ -53,14 +53,17 @@ func giveWay(v view, format string, args ...any) opinion {
 	return o
 }
 
-// mayReturn says whether m led last, had more WAL than we have, and may be about to
-// stand for election with it: a leader that had to stop its server starts it again
-// as a standby. It gets the time that a silent member gets, unless somebody asked
-// for another leader.
+// mayReturn says whether m, whose server isn't running, may be about to stand for
+// election with WAL that we lack: it led last, and a leader that had to stop its server
+// starts it again as a standby; or there was a switchover, which somebody has all of
+// the WAL of. It gets the time that a silent member gets, unless a failover names who
+// is to lead.
 func mayReturn(v view, m dcs.Member) bool {
 	c := v.Store.Cluster
-	return m.Name == v.Memory.Leader && c.Status.Optime > uint64(v.Server.Location) &&
-		!c.Failover.Requested() && returnLeft(v) > 0
+	switched := c.Failover.Requested() && c.Failover.Leader != ""
+	failedOver := c.Failover.Requested() && c.Failover.Leader == ""
+	return (m.Name == v.Memory.Leader || switched) && c.Status.Optime > uint64(v.Server.Location) &&
+		!failedOver && returnLeft(v) > 0
 }
 
 // returnLeft is what is left of the time in which a member that is ahead may come

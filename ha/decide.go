@@ -89,8 +89,8 @@ func remember(v view) memory {
 		m.Dry = v.Now
 	}
 	if v.Term.held() && m.Handover.Reason != "" && m.Handover.Term != v.Term.First {
-		m.NotTaken = m.Handover.Request
-		m.Handover = handover{} // nobody took over, and we lead again
+		m.NotTaken, m.Refusal = m.Handover.Request, "nobody took over after I had handed over, and I lead again"
+		m.Handover = handover{}
 	}
 	switch {
 	case !neverArmed(v):
@@ -199,7 +199,7 @@ func rememberJob(v view, m memory) memory {
 			m.Starts.Since = v.Job.Since // from now on a start like any other
 		}
 	case jobHandOver:
-		m.Handover.Stopped = !failed
+		m.Handover.Stopped, m.Handover.Ended = !failed, v.Now
 		m.Handover.Failed = v.Job.Err
 	}
 	return m

@@ -16,6 +16,8 @@ func handicap(v view) string {
 		return "the guard doesn't answer"
 	case v.NotesErr != "":
 		return "the run directory can't be written: " + v.NotesErr
+	case !v.Memory.Futile.IsZero() && v.Now.Before(v.Memory.Futile.Add(futilePause)):
+		return "a lease was given back lately, since nothing could rest on it"
 	case !v.Store.readable():
 		return "the store can't be reached"
 	}

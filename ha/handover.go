@@ -131,7 +131,7 @@ func failoverRequest(v view) (decision, bool) {
 	case v.Memory.ClearedFor == f.Version:
 		return decision{}, false
 	case v.Memory.NotTaken == f.Version:
-		return refuseFailover(v, "%s: nobody took over after I had handed over, and I lead again", what), true
+		return refuseFailover(v, "%s: %s", what, v.Memory.Refusal), true
 	case !f.ScheduledAt.IsZero() && v.Wall.Sub(f.ScheduledAt) > v.Settings.LoopWait*3/2:
 		return refuseFailover(v, "Found a stale %s value, cleaning up: %s", what, f.ScheduledAt.Format(time.RFC3339)), true
 	case f.Candidate == v.Self.Name && f.Leader != v.Self.Name:
@@ -190,7 +190,7 @@ func leaveOffice(v view, why string) handover {
 }
 
 // handOver takes a leader out of office: its server is stopped, then its lease
-// is released with the position that it came to.
+// is released with the position that it came to, if nothing is lost by that.
 func handOver(v view) decision {
 	h := v.Memory.Handover
 	switch {
@@ -212,9 +212,7 @@ func handOver(v view) decision {
 		}
 		return say(v, "handover/stop", "%s: stopping PostgreSQL", h.Reason).with(run{Kind: jobHandOver, Stop: s})
 	}
-	d := say(v, "handover/release", "%s: released the leader key", h.Reason)
-	d.Memory.Handover.Done = true
-	return d.with(release{finalDocuments(v)}, disarm{}).within(v, 0)
+	return letGo(v)
 }
 
 // shutdown is for an agent that was told to end. A leader hands over first, if

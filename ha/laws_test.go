@@ -2,7 +2,9 @@ package ha
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,6 +39,41 @@ func TestLawsOfElections(t *testing.T) {
 	})
 	if won == 0 {
 		t.Error("nobody ever ran for leader")
+	}
+}
+
+// TestLawsOfSwitchovers holds them where a leader has stopped for another.
+func TestLawsOfSwitchovers(t *testing.T) {
+	ended := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		s := scene{drawView(t)}
+		s.term(words{})
+		v := s.v
+		v.Store.Fresh, v.Store.Err, v.Store.Received = true, "", true
+		v.Store.Cluster.Initialize.Present, v.Store.Cluster.Initialize.SystemID = true, sceneCluster
+		v.Job, v.Request = job{}, request{}
+		v.Memory.Bootstrap, v.Memory.Promoting = false, 0
+		v.Term.Lease.Since = v.Now.Add(-time.Second)
+		v.Term.Plan, v.Term.Writable, v.Term.Armed = v.Settings.Timing().Plan(v.Term.Lease), v.Term.Lease.ID, 7
+		v.Server = postgres.Status{Data: postgres.DataValid, SystemID: sceneCluster, State: postgres.StateStopped, Timeline: 1,
+			Location: postgres.LSN(rapid.SampledFrom([]uint64{1000, 1100}).Draw(t, "final")), Control: &postgres.Control{State: rapid.SampledFrom([]string{"shut down", "shutting down"}).Draw(t, "control")}}
+		v.Memory.Starts = starts{}
+		v.Memory.Handover = handover{Reason: "switchover", Term: v.Term.First, Since: v.Now.Add(-3 * time.Second), Stopped: true,
+			Ended: v.Now.Add(-time.Duration(rapid.IntRange(0, 2500).Draw(t, "stopped")) * time.Millisecond)}
+		for _, name := range slices.Sorted(maps.Keys(v.Peers)) { // most answers are new ones
+			p := v.Peers[name]
+			if rapid.IntRange(0, 3).Draw(t, "new answer") > 0 {
+				p.Asked, p.Answered, p.Silent, p.Flying = v.Now.Add(-2*time.Millisecond), v.Now.Add(-time.Millisecond), 0, false
+				v.Peers[name] = p
+			}
+		}
+		holdLaws(t, v)
+		ended[decide(v).ID]++
+	})
+	for _, rule := range []string{"handover/ask", "handover/release", "handover/kept"} {
+		if ended[rule] == 0 {
+			t.Errorf("%s was never decided: %v", rule, ended)
+		}
 	}
 }
 
@@ -143,6 +180,10 @@ func broken(v view, act action) string {
 			return "over a store without a last leader's position nobody runs before all members with data have said how far they are, or a ttl has passed"
 		}
 	case release:
+		if lossless(v.Memory.Handover) && v.Memory.Handover.Term == v.Term.First && v.Store.readable() && !v.Request.Shutdown && v.Memory.Handover.Reason != "shutdown" &&
+			v.Server.PID == 0 && mayStartInPlace(v) && v.Term.Lease.ID != v.Guard.Spent && !v.Term.Unknown && remember(v).Handover.Stopped && !drained(v) {
+			return "a switchover's lease isn't let go to nobody who has all of the WAL"
+		}
 		if v.Server.PID != 0 && v.Server.Role != postgres.RoleReplica {
 			return "a lease isn't let go from under a server that may take writes"
 		}
@@ -177,6 +218,18 @@ func broken(v view, act action) string {
 		}
 	}
 	return ""
+}
+
+// drained says whether somebody has said since the server stopped that it has all of
+// its WAL.
+func drained(v view) bool {
+	since := remember(v).Handover.Ended
+	for _, p := range v.Peers {
+		if !p.Asked.Before(since) && !p.awaited() && p.Status.Location >= uint64(v.Server.Location) {
+			return v.Server.Control != nil && v.Server.Control.State == "shut down"
+		}
+	}
+	return false
 }
 
 // unheard says whether a member of the failsafe map may have vanished from the
@@ -328,7 +381,7 @@ func drawView(t *rapid.T) view {
 		m.Checked = checked{Lineage: "l-" + c.LeaderName(), Result: ancestryDiverged, Reason: "x"}
 	}
 	if rarely("handover") {
-		m.Handover = handover{Reason: "switchover", Term: rapid.SampledFrom([]string{v.Term.First, "grant-0"}).Draw(t, "handover of"), Since: ago("handover"), Stopped: flag("handover stopped"), Done: rarely("handed over")}
+		m.Handover = handover{Reason: "switchover", Term: rapid.SampledFrom([]string{v.Term.First, "grant-0"}).Draw(t, "handover of"), Since: ago("handover"), Stopped: flag("handover stopped"), Ended: ago("handover ended"), Done: rarely("handed over")}
 	}
 	if rarely("promoting") {
 		m.Promoting = ago("promoting since")

@@ -58,7 +58,11 @@ func lead(v view) decision {
 	case v.Term.Lease.ID == v.Guard.Spent:
 		return giveUp(v, "lead/spent", "the guard has fired on this lease: releasing it")
 	case worthless(v) != "":
-		return giveUp(v, "lead/unarmed", "releasing the leader key, which nothing can rest on: "+worthless(v))
+		d := giveUp(v, "lead/unarmed", "releasing the leader key, which nothing can rest on: "+worthless(v))
+		if v.Guard.Connected { // else it is known from the guard's silence how long that lasts
+			d.Memory.Futile = v.Now
+		}
+		return d
 	case v.Memory.Handover.Reason != "":
 		return handOver(v)
 	case v.Job.running():

@@ -365,17 +365,25 @@ func (s *scene) memory(w words) {
 				Missing: postgres.LSN(w.number("missing", 0))}
 		case "dry":
 			m.Dry = w.ago("dry")
-		case "reason", "to", "missing", "looked", "since", "of":
+		case "reason", "to", "missing", "looked", "since", "of", "stopped":
 		case "handover":
 			m.Handover = handover{Reason: value, Term: "grant-1", To: w.values["to"], Since: s.v.Now.Add(-time.Second), Stopped: w.has("stopped"), Done: w.has("released")}
 			if since := w.ago("since"); !since.IsZero() {
 				m.Handover.Since = since
 			}
+			if m.Handover.Stopped {
+				m.Handover.Ended = s.v.Now.Add(-100 * time.Millisecond)
+			}
+			if at := w.ago("stopped"); !at.IsZero() {
+				m.Handover.Stopped, m.Handover.Ended = true, at
+			}
 			if first, ok := w.values["of"]; ok {
 				m.Handover.Term = first
 			}
 		case "not-taken":
-			m.NotTaken = s.v.Store.Cluster.Failover.Version
+			m.NotTaken, m.Refusal = s.v.Store.Cluster.Failover.Version, value
+		case "futile":
+			m.Futile = w.ago(key)
 		case "led-at":
 			m.Led = led{Optime: w.number(key, 0), Timeline: 1}
 		case "courtesy":

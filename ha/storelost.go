@@ -54,7 +54,12 @@ func storeLostLeader(v view, retry time.Duration) decision {
 // although it can't be read; else the lease ends there by itself.
 func storeLostRelease(v view) decision {
 	d := say(v, "store-lost/release", "DCS is not accessible (%s), and I am not the primary: giving up my lease", outage(v))
-	d.Memory.Handover.Done = d.Memory.Handover.Reason != ""
+	h := v.Memory.Handover
+	d.Memory.Handover.Done = h.Reason != ""
+	if undrained(v) { // nobody is known to have all that we have: we stand for election like everybody
+		d.Memory.Handover = handover{}
+		d.Memory.NotTaken, d.Memory.Refusal = h.Request, "the store could not be reached"
+	}
 	return d.with(release{finalDocuments(v)}, disarm{}).within(v, 0)
 }
 
@@ -163,6 +168,8 @@ func storeLostStopped(v view, retry time.Duration) decision {
 		return inJob(v, "store-lost/job").within(v, retry)
 	case v.Server.Data != postgres.DataValid || !v.Store.Received:
 		return say(v, "store-lost/nothing-to-start", "DCS is not accessible: %s", v.Store.Err).within(v, retry)
+	case undrained(v) && mayStartInPlace(v):
+		return keepOffice(v, "the store can't be reached").within(v, retry)
 	case v.Memory.Handover.Reason != "" && v.Now.Before(v.Memory.Handover.Since.Add(v.Settings.TTL)):
 		return say(v, "store-lost/handed-over", "DCS is not accessible, after a %s: waiting", v.Memory.Handover.Reason).within(v, retry)
 	case v.Now.Before(v.Memory.Starts.Next):

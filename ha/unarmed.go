@@ -9,6 +9,10 @@ import (
 // guard that lives answers in milliseconds.
 const unarmedWait = 2 * time.Second
 
+// futilePause is for how long nobody runs again who couldn't tell beforehand that
+// nothing would rest on its grant: the time in which the others take over.
+const futilePause = 2 * handedOverWait
+
 // neverArmed says whether we hold a grant that the guard hasn't acknowledged, and
 // under which the server was never writable: nothing rests on it, and nobody else
 // can have it.

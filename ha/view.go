@@ -213,10 +213,12 @@ type memory struct {
 	Blank      clock.Instant // since when the store has no position of a last leader; zero: it has one
 	Leader     string        // who led last, as far as we have seen
 	Unarmed    clock.Instant // since when we hold a grant that nothing may rest on; zero: we don't
+	Futile     clock.Instant // when we gave the last one back although the guard answers
 	Round      clock.Instant // answers of peers count if they were asked for since then
 	Following  string        // the upstream that the server was told to follow
 	ClearedFor dcs.Version   // the failover request that was seen to
 	NotTaken   dcs.Version   // the failover request that we handed over for, and nobody took
+	Refusal    string        // why that was
 	Requested  requested     // the failover request that is there
 	Winning    winning
 	Handover   handover
@@ -264,10 +266,11 @@ type handover struct {
 	Term    string // that it ends, by its first grant: in another one it is over
 	To      string // whom it is for; empty: anyone
 	Since   clock.Instant
-	Request dcs.Version // the failover request that asked for it; empty: none did
-	Failed  string      // why it can't be done
-	Stopped bool        // the server has been stopped for it
-	Done    bool        // the key was released
+	Request dcs.Version   // the failover request that asked for it; empty: none did
+	Failed  string        // why it can't be done
+	Stopped bool          // the server has been stopped for it
+	Ended   clock.Instant // when that was seen
+	Done    bool          // the key was released
 }
 
 // checked is the result of comparing our WAL with a leader's history.

@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/regent-ha/regent/dcs"
@@ -26,6 +28,7 @@ func (s *Server) await(ctx context.Context, hints <-chan struct{}, what action, 
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	var wonAt time.Time
+	asked := time.Now()
 	for {
 		c, err := s.agent.Client().Read(ctx)
 		if err == nil {
@@ -37,7 +40,7 @@ func (s *Server) await(ctx context.Context, hints <-chan struct{}, what action, 
 					return succeeded(what, q.candidate, name)
 				}
 			} else if !c.Failover.Requested() {
-				return refuse(http.StatusServiceUnavailable, "%s failed", what.title())
+				return refuse(http.StatusServiceUnavailable, "%s failed%s", what.title(), s.whyRefused(asked))
 			}
 		}
 		select {
@@ -62,4 +65,16 @@ func succeeded(what action, candidate, leader string) *refusal {
 		return refuse(http.StatusOK, `%s to "%s" instead of "%s"`, action(what.done()).title(), leader, candidate)
 	}
 	return refuse(http.StatusOK, `Successfully %s to "%s"`, what.done(), leader)
+}
+
+// whyRefused is the agent's own word on a request that it has refused since then,
+// behind a colon. Only the leader's agent has one.
+func (s *Server) whyRefused(since time.Time) string {
+	for _, d := range slices.Backward(s.agent.Decisions()) {
+		if d.Rule == "failover/refused" && !d.At.Before(since) {
+			why := strings.TrimPrefix(d.Reason, "manual failover: ")
+			return ": " + strings.TrimPrefix(why, "switchover: ")
+		}
+	}
+	return ""
 }

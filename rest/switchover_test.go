@@ -218,6 +218,21 @@ func TestSwitchoverOutcomes(t *testing.T) {
 	}
 }
 
+// The leader's agent says why a request was cleared without anybody taking over.
+func TestSwitchoverRefusedWithAReason(t *testing.T) {
+	p := newParty(t, nil, members("a", "b"))
+	a := p.nodes["a"].agent
+	a.woken = func() {
+		a.decided = []ha.Decision{
+			{At: time.Now().Add(-time.Hour), Rule: "failover/refused", Reason: "switchover: another one"},
+			{At: time.Now().Add(time.Second), Rule: "failover/refused", Reason: "switchover: nobody has all of my WAL (b: lacks 12 bytes)"},
+			{At: time.Now().Add(time.Second), Rule: "lead", Reason: "no action"},
+		}
+		p.succeed(t, "")
+	}
+	p.nodes["a"].expect(t, "POST", "/switchover", `{"leader": "a"}`, 503, "Switchover failed: nobody has all of my WAL (b: lacks 12 bytes)")
+}
+
 // The answer waits until the new leader says that it is primary, but not for ever.
 func TestSwitchoverToOneThatSaysNothing(t *testing.T) {
 	p := newParty(t, nil, members("a", "b"))

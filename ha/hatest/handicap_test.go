@@ -83,21 +83,42 @@ func TestBestReplicaWithoutStore(t *testing.T) {
 	t.Run("ttl 5", func(t *testing.T) { withoutTheBest(t, shortLease, 5*time.Second, cut) })
 }
 
+// lateArms delays the guard's answer to the next arms of a node.
+func lateArms(c *Cluster, name string, times int) {
+	c.world.before = func(what string) {
+		if times == 0 || !strings.HasPrefix(what, name+" guard arm") {
+			return
+		}
+		times--
+		c.SlowGuard(name, 1500*time.Millisecond)
+		c.world.in(time.Millisecond, "", func() { c.SlowGuard(name, 0) })
+	}
+}
+
 // TestGuardLateOnce: the guard acknowledges the arm of an elected replica a moment
 // too late. It is asked once more, and no ttl passes.
 func TestGuardLateOnce(t *testing.T) {
 	for _, config := range []map[string]any{longLease, shortLease} {
 		start(t, Options{Seed: 32, Config: config}, func(t *testing.T, c *Cluster) {
 			leader, further, _ := aBitBehind(c)
-			c.world.before = func(what string) {
-				if strings.HasPrefix(what, further+" guard arm") {
-					c.world.before = nil
-					c.SlowGuard(further, 1500*time.Millisecond)
-					c.world.in(time.Millisecond, "", func() { c.SlowGuard(further, 0) })
-				}
-			}
+			lateArms(c, further, 1)
 			c.KillHost(leader)
 			elected(t, c, further, c.opts.settings.TTL+6*time.Second)
+		})
+	}
+}
+
+// TestGuardAlwaysLate: the guard of the replica that has got further answers, and
+// never acknowledges an arm in time, which can't be known before it has won.
+func TestGuardAlwaysLate(t *testing.T) {
+	for _, config := range []map[string]any{longLease, shortLease} {
+		start(t, Options{Seed: 33, Config: config}, func(t *testing.T, c *Cluster) {
+			leader, further, short := aBitBehind(c)
+			lateArms(c, further, 1000)
+			c.KillHost(leader)
+			if wins := elected(t, c, short, c.opts.settings.TTL+10*time.Second); wins > 2 {
+				t.Errorf("the leader key was won %d times", wins)
+			}
 		})
 	}
 }

@@ -151,7 +151,8 @@ func TestSwitchoverLagging(t *testing.T) {
 	s.write()
 	candidate := s.others(leader)[0]
 	s.behind(leader, candidate)
-	s.ask(leader, http.MethodPost, "/switchover", fields{"leader": leader.Name, "candidate": candidate.Name}, answer{503, "Switchover failed"})
+	s.refused(leader, "/switchover", fields{"leader": leader.Name, "candidate": candidate.Name},
+		"Switchover failed: no healthy members found ("+candidate.Name+": its wal position exceeds maximum replication lag (")
 	s.ask(candidate, http.MethodPost, "/failover", fields{"candidate": candidate.Name}, answer{503, "Failover failed"})
 	s.untouched(leader)
 	s.receive(candidate, true)
