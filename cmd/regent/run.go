@@ -126,7 +126,7 @@ func (d *daemon) run(ctx context.Context) error {
 		ConnURL: c.ConnURL(effective.PostgreSQL), APIURL: c.APIURL(), ProxyURL: c.ProxyURL(effective.PostgreSQL),
 		Tags: c.Tags, Release: version,
 		Settings: effective.Cluster, Floors: config.Floors(c), Reconfigure: d.reconfigure, NewCluster: newCluster,
-		Notes: notes, Hooks: ha.Hooks{Server: d.callback}, Logger: d.log,
+		Notes: notes, Hooks: ha.Hooks{Server: d.callback, Cycle: func(ha.Decision) { d.follow(lock) }}, Logger: d.log,
 	})
 	if err != nil {
 		return err
@@ -220,6 +220,13 @@ func (d *daemon) reconfigure(dynamic map[string]any, floors ha.Floors) (ha.Setti
 
 func (d *daemon) callback(e ha.Event, role string) {
 	d.server.Callback(string(e), role)
+}
+
+// follow keeps other agents away from a data directory that was made anew.
+func (d *daemon) follow(lock *fence.Lock) {
+	if err := lock.Follow(); err != nil {
+		d.log.Error("another agent may work on the same data directory", "error", err)
+	}
 }
 
 // newClusterConfig is what a cluster that this member makes begins with.
