@@ -62,8 +62,9 @@ type Fencing struct {
 	Anywhere bool
 }
 
-// Hooks are told what happens. Each is optional, is called from the agent's one
-// goroutine, and must return soon.
+// Hooks are told what happens. Each is optional. They are called one after the other, in
+// order, beside the agent's loop: one that takes long holds up the next, and the end of
+// Run.
 type Hooks struct {
 	// Server is told what happened to the server, and the role that it has:
 	// primary, replica, or demoted for a primary that was stopped.
@@ -113,6 +114,8 @@ type Agent struct {
 	fencing     fencing
 	jobs        jobs
 	checkpoints checkpoints
+	errands     errands
+	teller      teller
 	peers       peerBook
 	pledged     pledgeBook
 	pledges     pledgeRounds
@@ -176,6 +179,7 @@ func New(c Config) (*Agent, error) {
 	a.requests.tags = c.Tags
 	a.office.init(a)
 	a.jobs.init(a)
+	a.errands.init(a)
 	a.peers.init(a)
 	a.pledged.init(a)
 	return a, nil
@@ -193,7 +197,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel()
 	defer a.pledges.group.Wait()
 	defer a.peers.group.Wait()
+	defer a.teller.leaves.Wait()
 	defer a.checkpoints.group.Wait()
+	defer a.errands.group.Wait()
 	defer a.jobs.abandon()
 	defer a.office.endLeading()
 	defer cancel()

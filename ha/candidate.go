@@ -61,6 +61,8 @@ func ownFitness(v view) (candidacy, bool) {
 	switch {
 	case v.Self.Tags.NoFailover():
 		return unfit("nofailover", "following a different leader because I am not allowed to promote"), true
+	case v.Now.Before(v.Memory.Promotes.Next):
+		return unfit("not-promoted", "my last promotion came to nothing: %s", v.Memory.Promotes.Why), true
 	case v.Pledged.binds(v.Now):
 		return unfit("pledged", "I have pledged to %s, who leads without the store", v.Pledged.To), true
 	case v.Settings.Failsafe && len(c.Failsafe.Members) > 0 && c.Failsafe.Members[v.Self.Name] == "":

@@ -113,23 +113,33 @@ func (o *office) endLeading() {
 	}
 }
 
+// allows says until when the term t allows an effect that makes the server writable,
+// or why it doesn't.
+func (o *office) allows(t term, notAfter clock.Instant) (clock.Instant, error) {
+	a := o.agent
+	notAfter = clock.Earliest(notAfter, t.Plan.Timer)
+	switch {
+	case !t.held():
+		return 0, errors.New("ha: there is no lease to be primary under")
+	case t.Armed == 0 && !a.fencing.off():
+		return 0, errors.New("ha: the guard has not acknowledged the lease")
+	case !a.clock.Now().Before(notAfter):
+		return 0, errors.New("ha: the lease is too near to its end to become primary")
+	case a.pledged.look().binds(a.clock.Now()):
+		return 0, errors.New("ha: a pledge to another leader binds us")
+	}
+	return notAfter, nil
+}
+
 // permit allows one effect that makes the server writable, under the arm that
 // the guard acknowledged last, and writes down that it may be.
 func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
 	defer o.takeTurn()()
 	t := o.get()
 	a := o.agent
-	notAfter = clock.Earliest(notAfter, t.Plan.Timer)
-	switch {
-	case !t.held():
-		return postgres.Permit{}, errors.New("ha: there is no lease to be primary under")
-	case t.Armed == 0 && !a.fencing.off():
-		return postgres.Permit{}, errors.New("ha: the guard has not acknowledged the lease")
-	case !a.clock.Now().Before(notAfter):
-		return postgres.Permit{}, errors.New("ha: the lease is too near to its end to become primary")
-	}
-	if a.pledged.look().binds(a.clock.Now()) {
-		return postgres.Permit{}, errors.New("ha: a pledge to another leader binds us")
+	notAfter, err := o.allows(t, notAfter)
+	if err != nil {
+		return postgres.Permit{}, err
 	}
 	t.Writable = t.Lease.ID
 	if err := a.writeDown(t); err != nil {
@@ -155,7 +165,7 @@ func (o *office) beginLeadership(t term) {
 	leading, end := context.WithCancel(context.Background())
 	o.endLeadership = end
 	o.mu.Unlock()
-	hook(leading)
+	o.agent.teller.say(func() { hook(leading) })
 }
 
 // watchTimer is the lease timer: at the agent's own deadline, one step before

@@ -43,6 +43,8 @@ type node struct {
 	flaky        bool
 	spared       bool // its guard is frozen: nothing else may happen to it
 	slow         time.Duration
+	slowCalls    map[string]time.Duration // by an agent on its server
+	deafCalls    bool                     // they don't end with their context
 
 	watched    <-chan struct{} // what the store signals
 	hints      chan struct{}   // what the agent gets
