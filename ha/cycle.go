@@ -22,8 +22,9 @@ func (a *Agent) cycle(ctx context.Context) (clock.Instant, error) {
 		v = a.observe(ctx, false)
 	}
 	d := decide(v)
-	if !v.Store.Fresh && !idle(v, d) && !(quiet && routine(v, d)) {
-		// Anything else than "nothing to do" is decided on what the store says now.
+	if !v.Store.Fresh && v.Store.Err == "" && !idle(v, d) && !(quiet && routine(v, d)) {
+		// Anything else than "nothing to do" is decided on what the store says now. One
+		// that was silent a moment ago isn't waited for once more.
 		v = a.observe(ctx, true)
 		d = decide(v)
 	}

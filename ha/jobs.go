@@ -13,13 +13,14 @@ import (
 
 // jobs runs the one long piece of work beside the loop.
 type jobs struct {
-	agent *Agent
-	mu    sync.Mutex
-	job   job
-	err   error // of a job that is done
-	ended chan struct{}
-	stop  context.CancelFunc
-	group sync.WaitGroup
+	agent    *Agent
+	mu       sync.Mutex
+	job      job
+	err      error // of a job that is done
+	ended    chan struct{}
+	stop     context.CancelFunc
+	writable bool // it starts a primary
+	group    sync.WaitGroup
 }
 
 func (j *jobs) init(a *Agent) { j.agent = a }
@@ -49,6 +50,7 @@ func (j *jobs) start(ctx context.Context, r run) error {
 	ctx, j.stop = context.WithCancel(ctx)
 	j.job = job{Kind: r.Kind, Target: r.Target, Since: j.agent.clock.Now()}
 	j.err, j.ended = nil, make(chan struct{})
+	j.writable = r.Kind == jobStart && !r.Standby
 	ended := j.ended
 	j.group.Go(func() {
 		ancestry, err := j.work(ctx, r)
@@ -103,6 +105,16 @@ func (j *jobs) cancel() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.job.running() {
+		j.stop()
+	}
+}
+
+// cancelUnderLease ends a start or a promotion under way: the lease that it was to be
+// under is over.
+func (j *jobs) cancelUnderLease() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.job.running() && (j.job.Kind == jobPromote || j.writable) {
 		j.stop()
 	}
 }

@@ -96,9 +96,11 @@ func (o *office) look(now clock.Instant) term {
 	return t
 }
 
-// end is the end of our term, whatever the store thinks.
+// end is the end of our term, whatever the store thinks, and of what was to be done
+// under it.
 func (o *office) end() {
 	o.set(term{})
+	o.agent.jobs.cancelUnderLease()
 	o.agent.pledged.acquired(false)
 	o.endLeading()
 }

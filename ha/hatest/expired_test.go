@@ -59,12 +59,13 @@ func TestEntriesExpiredInAnOutage(t *testing.T) {
 		if c.Leader() != "" {
 			t.Fatalf("%s leads, and %s and %s have more", c.Leader(), leader, further)
 		}
-		c.CutReplication(leader, short, false)
 		c.CutStore(leader, false, false)
 		c.CutStore(further, false, false)
-		await(t, c, time.Minute, "healthy", func() bool { return c.Healthy() == "" })
+		await(t, c, time.Minute, "led", func() bool { return c.Leader() != "" })
 		if c.Leader() == short {
-			t.Errorf("%s leads, which lacked rows", short)
+			t.Errorf("%s leads, which lacks rows", short)
 		}
+		c.CutReplication(leader, short, false)
+		await(t, c, time.Minute, "healthy", func() bool { return c.Healthy() == "" })
 	})
 }

@@ -184,6 +184,12 @@ func (c *Cluster) SlowServer(name string, d time.Duration, deaf bool, calls ...s
 	}
 }
 
+// ForbidPromotion makes what a node runs before a promotion fail.
+func (c *Cluster) ForbidPromotion(name string, forbids bool) {
+	c.world.logf("fault: %s forbids its promotion %t", name, forbids)
+	c.node(name).forbids = forbids
+}
+
 // DelayReplay lets a replica lag behind what it has received.
 func (c *Cluster) DelayReplay(name string, d time.Duration) {
 	c.world.logf("fault: %s replay delayed %v", name, d)
@@ -202,6 +208,7 @@ func (c *Cluster) Heal() {
 		n.inner.FillDisk(false)
 		n.inner.DelayReplay(0)
 		clear(n.slowCalls)
+		n.forbids = false
 		for _, other := range c.nodes {
 			c.net.Heal(n.name, other.name)
 		}

@@ -45,6 +45,7 @@ type node struct {
 	slow         time.Duration
 	slowCalls    map[string]time.Duration // by an agent on its server
 	deafCalls    bool                     // they don't end with their context
+	forbids      bool                     // pre_promote, that it be promoted
 
 	watched    <-chan struct{} // what the store signals
 	hints      chan struct{}   // what the agent gets

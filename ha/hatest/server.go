@@ -2,6 +2,7 @@ package hatest
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/regent-ha/regent/clock"
@@ -114,7 +115,12 @@ func (s *server) Stop(ctx context.Context, how postgres.Stop) error {
 }
 
 func (s *server) PrePromote(ctx context.Context) error {
-	return s.do(ctx, "pre_promote", func() error { return s.inner.PrePromote(ctx) })
+	return s.do(ctx, "pre_promote", func() error {
+		if s.process.node.forbids {
+			return errors.New("hatest: pre_promote forbids it")
+		}
+		return s.inner.PrePromote(ctx)
+	})
 }
 
 // Promote looks at the clock and then has its effect; in between the agent may
