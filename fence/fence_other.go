@@ -55,5 +55,8 @@ type Lock struct{}
 // LockDataDir says that this needs Linux.
 func LockDataDir(Options) (*Lock, error) { return nil, errUnavailable }
 
+// Follow does nothing.
+func (*Lock) Follow() error { return nil }
+
 // Close gives the data directory up.
 func (*Lock) Close() error { return nil }

@@ -12,45 +12,85 @@ import (
 )
 
 // Lock is held by the one agent of a data directory for as long as it lives.
-type Lock struct{ files []*os.File }
+type Lock struct {
+	files  []*os.File
+	inside *insideLock
+}
 
 // LockDataDir makes the caller the data directory's only agent, or says which
 // process is. The lock ends with Close or with the process, also when that is
 // killed; a frozen process keeps it.
 //
-// It is two locks in the run directory. One goes by the folder that the data
-// directory lies in and its name there, so that it holds while the data
-// directory is set aside and made anew. The other goes by device and inode of
-// the data directory itself, if that is there: names that differ beyond symbolic
+// Whoever runs the other agent and wherever its run directory is, it is kept away by two
+// locks: of a file beside the data directory (DataDir with ".lock" after it), which holds
+// while that is set aside and made anew, and of the file PG_VERSION in it, which holds
+// where what is beside isn't shared. A file system that has no locks, or a folder that we
+// can't write to, gives none: a warning says so.
+//
+// Two more are in the run directory, for agents with the same one. One goes by the
+// folder that the data directory lies in and its name there, the other by device and
+// inode of the data directory itself, if that is there: names that differ beyond symbolic
 // links (bind mounts) lead to one inode.
 func LockDataDir(o Options) (*Lock, error) {
+	o = o.withDefaults()
 	p, err := o.place()
 	if err != nil {
 		return nil, err
 	}
+	l := &Lock{inside: newInsideLock(o.DataDir, o.Logger)}
+	err = l.take(o, p)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// take takes all locks. Before the first two nothing is touched.
+func (l *Lock) take(o Options, p place) error {
+	notOurs := func(err error) error {
+		return fmt.Errorf("fence: the data directory %s can't be ours: %w", o.DataDir, err)
+	}
+	beside, err := lockBeside(o.DataDir, o.Logger)
+	if err != nil {
+		return notOurs(err)
+	}
+	if beside != nil {
+		l.files = append(l.files, beside)
+	}
+	if err := l.inside.follow(); err != nil {
+		return notOurs(err)
+	}
 	if err := p.make(); err != nil {
-		return nil, fmt.Errorf("fence: %w", err)
+		return fmt.Errorf("fence: %w", err)
 	}
 	paths := []string{filepath.Join(string(p), "agent.lock")}
 	if id, err := identify(o.DataDir); err == nil {
 		name := strings.ReplaceAll(id.String(), ":", "-") + ".lock"
 		paths = append(paths, filepath.Join(filepath.Dir(string(p)), name))
 	}
-	l := &Lock{}
 	for _, path := range paths {
 		f, err := lockFile(path)
 		if err != nil {
-			l.Close()
-			return nil, fmt.Errorf("fence: the data directory %s can't be ours: %w", o.DataDir, err)
+			return notOurs(err)
 		}
 		l.files = append(l.files, f)
 	}
-	return l, nil
+	return nil
+}
+
+// Follow takes the lock inside the data directory again where that was made anew. It
+// costs little and is for every now and then. An error says that another agent has that.
+func (l *Lock) Follow() error {
+	if err := l.inside.follow(); err != nil {
+		return fmt.Errorf("fence: lock the data directory, which was made anew: %w", err)
+	}
+	return nil
 }
 
 // Close gives the data directory up.
 func (l *Lock) Close() error {
-	var errs []error
+	errs := []error{l.inside.close()}
 	for _, f := range l.files {
 		errs = append(errs, f.Close())
 	}

@@ -65,6 +65,24 @@ func (p place) pid() string    { return filepath.Join(string(p), "guard.pid") }
 // the data directory is set aside and made anew, and differently written paths
 // lead to one folder.
 func placeOf(runDir, dataDir string) (place, error) {
+	resolved, err := resolve(dataDir)
+	if err != nil {
+		return "", err
+	}
+	parent, err := identify(filepath.Dir(resolved))
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%d/%s", parent.device, parent.inode, filepath.Base(resolved)))
+	p := place(filepath.Join(runDir, hex.EncodeToString(sum[:8])))
+	if n := len(p.socket()); n > maxSocketPath {
+		return "", fmt.Errorf("the run directory %q is too long: with it the guard's socket has %d bytes, at most %d are possible", runDir, n, maxSocketPath)
+	}
+	return p, nil
+}
+
+// resolve is the data directory's path without symbolic links.
+func resolve(dataDir string) (string, error) {
 	if !filepath.IsAbs(dataDir) {
 		return "", fmt.Errorf("the data directory %q isn't an absolute path", dataDir)
 	}
@@ -87,16 +105,7 @@ func placeOf(runDir, dataDir string) (place, error) {
 		}
 		resolved = filepath.Join(parent, filepath.Base(dataDir))
 	}
-	parent, err := identify(filepath.Dir(resolved))
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%d/%s", parent.device, parent.inode, filepath.Base(resolved)))
-	p := place(filepath.Join(runDir, hex.EncodeToString(sum[:8])))
-	if n := len(p.socket()); n > maxSocketPath {
-		return "", fmt.Errorf("the run directory %q is too long: with it the guard's socket has %d bytes, at most %d are possible", runDir, n, maxSocketPath)
-	}
-	return p, nil
+	return resolved, nil
 }
 
 // make creates the folder and the run directory, and makes sure that both are

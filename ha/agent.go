@@ -67,8 +67,9 @@ type Fencing struct {
 	Anywhere bool
 }
 
-// Hooks are told what happens. Each is optional, is called from the agent's one
-// goroutine, and must return soon.
+// Hooks are told what happens. Each is optional. They are called one after the other, in
+// order, beside the agent's loop: one that takes long holds up the next, and the end of
+// Run.
 type Hooks struct {
 	// Server is told what happened to the server, and the role that it has:
 	// primary, replica, or demoted for a primary that was stopped.
@@ -121,6 +122,8 @@ type Agent struct {
 	jobs        jobs
 	checkpoints checkpoints
 	membership  knownBook
+	errands     errands
+	teller      teller
 	peers       peerBook
 	pledged     pledgeBook
 	pledges     pledgeRounds
@@ -187,6 +190,7 @@ func New(c Config) (*Agent, error) {
 	a.office.init(a)
 	a.jobs.init(a)
 	a.membership.init(a)
+	a.errands.init(a)
 	a.peers.init(a)
 	a.pledged.init(a)
 	return a, nil
@@ -204,8 +208,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel()
 	defer a.pledges.group.Wait()
 	defer a.peers.group.Wait()
+	defer a.teller.leaves.Wait()
 	defer a.checkpoints.group.Wait()
 	defer a.membership.group.Wait()
+	defer a.errands.group.Wait()
 	defer a.jobs.abandon()
 	defer a.office.endLeading()
 	defer cancel()

@@ -31,7 +31,6 @@ func (a *Agent) apply(ctx context.Context, v view, d decision) (clock.Instant, e
 
 // do carries out one action.
 func (a *Agent) do(ctx context.Context, v view, act action) error {
-	pg := a.cfg.PostgreSQL
 	switch act := act.(type) {
 	case acquire:
 		return a.acquire(ctx, v)
@@ -46,26 +45,20 @@ func (a *Agent) do(ctx context.Context, v view, act action) error {
 	case put:
 		return a.put(ctx, act.Write)
 	case startPrimary:
-		permit, err := a.office.permit(act.NotAfter)
-		if err != nil {
-			return err
-		}
-		return pg.StartPrimary(ctx, permit)
+		return a.jobs.brief(ctx, run{Kind: jobStart, NotAfter: act.NotAfter})
 	case startStandby:
-		return pg.StartStandby(ctx, act.Up)
+		return a.jobs.brief(ctx, run{Kind: jobStart, Standby: true, Up: act.Up})
 	case promote:
-		permit, err := a.office.permit(act.NotAfter)
-		if err != nil {
-			return err
-		}
-		return pg.Promote(ctx, permit.NotAfter)
+		return a.jobs.brief(ctx, run{Kind: jobPromote, NotAfter: act.NotAfter, Again: act.Again})
 	case checkpoint:
 		a.checkpoints.start(ctx, a)
 		return nil
 	case nudge:
-		return pg.Nudge(ctx)
+		a.nudge(ctx)
+		return nil
 	case syncSlots:
-		return pg.SyncSlots(ctx, act.Wanted, act.Gone)
+		a.syncSlots(ctx, act)
+		return nil
 	case run:
 		return a.jobs.start(ctx, act)
 	case cancelJob:
@@ -121,7 +114,7 @@ func (a *Agent) logAction(ctx context.Context, act action, err error) {
 	if err == nil {
 		delete(a.failing, kind)
 		word := "done: "
-		if _, long := act.(run); long {
+		if a.goesOn(act) {
 			word = "begun: "
 		}
 		a.log.Log(ctx, level, word+what)
@@ -139,6 +132,17 @@ func (a *Agent) logAction(ctx context.Context, act action, err error) {
 	a.log.Warn("failed: "+what, "error", err)
 }
 
+// goesOn says whether an action that was begun is still under way, as the one job.
+func (a *Agent) goesOn(act action) bool {
+	switch act.(type) {
+	case run:
+		return true
+	case startPrimary, startStandby, promote:
+		return a.jobs.look().running()
+	}
+	return false
+}
+
 // afterFailure is the memory after a decision whose action failed: what the
 // decision assumed didn't happen, and what keeps failing is paced.
 func afterFailure(v view, d decision, act action, err error) memory {
@@ -151,12 +155,7 @@ func afterFailure(v view, d decision, act action, err error) memory {
 	case startPrimary, startStandby:
 		m.Starts = m.Starts.failed(v.Now, err.Error())
 	case promote:
-		// The server may have got the request all the same.
-		m.Promoting, m.Winning = v.Now, winning{}
-	case syncSlots:
-		m.LastSlots = v.Now
-	case nudge:
-		m.Nudged = v.Now
+		m = promoted(m, v.Now, err)
 	}
 	return m
 }
@@ -172,8 +171,8 @@ func failurePause(err error) time.Duration {
 
 // tell calls the embedder's hook.
 func (a *Agent) tell(e Event, role string) {
-	if a.cfg.Hooks.Server != nil {
-		a.cfg.Hooks.Server(e, role)
+	if hook := a.cfg.Hooks.Server; hook != nil {
+		a.teller.say(func() { hook(e, role) })
 	}
 }
 
@@ -188,7 +187,8 @@ func (a *Agent) report(v view, d decision) {
 	for _, e := range events {
 		a.tell(e, role)
 	}
-	if a.cfg.Hooks.Cycle != nil {
-		a.cfg.Hooks.Cycle(a.reports.last())
+	if hook := a.cfg.Hooks.Cycle; hook != nil {
+		last := a.reports.last()
+		a.teller.say(func() { hook(last) })
 	}
 }

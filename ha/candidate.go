@@ -66,6 +66,8 @@ func ownFitness(v view) (candidacy, bool) {
 		return unfit("nofailover", "following a different leader because I am not allowed to promote"), true
 	case handicap(v) != "":
 		return unfit("handicap", "I can't lead: %s", handicap(v)), true
+	case v.Now.Before(v.Memory.Promotes.Next):
+		return unfit("not-promoted", "my last promotion came to nothing: %s", v.Memory.Promotes.Why), true
 	case v.Pledged.binds(v.Now):
 		return unfit("pledged", "I have pledged to %s, who leads without the store", v.Pledged.To), true
 	case barred(c, v.Self.Name):

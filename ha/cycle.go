@@ -184,23 +184,6 @@ func (a *Agent) status(ctx context.Context) postgres.Status {
 	return s
 }
 
-// ownHistory is the history file of our timeline, read once for each.
-func (a *Agent) ownHistory(ctx context.Context, tl postgres.Timeline) []postgres.HistoryLine {
-	if tl == a.historyOf {
-		return a.history
-	}
-	if tl <= 1 {
-		a.history, a.historyOf = nil, tl
-		return nil
-	}
-	history, err := a.cfg.PostgreSQL.History(ctx, tl)
-	if err != nil {
-		return nil // it may still be on its way; the next cycle asks again
-	}
-	a.history, a.historyOf = history, tl
-	return history
-}
-
 func (a *Agent) self(ctx context.Context, v view) self {
 	c, server := a.cfg, a.cfg.PostgreSQL.Settings()
 	s := self{
@@ -213,9 +196,7 @@ func (a *Agent) self(ctx context.Context, v view) self {
 	case !server.UseRewind:
 		s.CanRewind = "use_pg_rewind is off"
 	case a.memory.Checked.Result == ancestryDiverged:
-		if err := c.PostgreSQL.CanRewind(ctx); err != nil {
-			s.CanRewind = err.Error()
-		}
+		s.CanRewind = a.canRewind(ctx)
 	}
 	return s
 }
@@ -265,16 +246,4 @@ func (a *Agent) floorsFor(c dcs.Cluster) Floors {
 		}
 	}
 	return a.cfg.Floors
-}
-
-// reload makes a running server read its configuration anew, if that was asked for.
-func (a *Agent) reload(ctx context.Context, v view) {
-	if v.Server.State != postgres.StateRunning || v.Job.running() || !a.requests.takeReload() {
-		return
-	}
-	if err := a.cfg.PostgreSQL.Reload(ctx); err != nil {
-		a.log.Warn("PostgreSQL could not read its configuration anew", "error", err)
-		return
-	}
-	a.tell(EventReload, string(v.Server.Role))
 }

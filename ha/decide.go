@@ -46,6 +46,8 @@ func answerTo(v view) decision {
 	switch {
 	case v.Request.Shutdown:
 		return shutdown(v)
+	case promotionOver(v):
+		return say(v, "promote/over", "the lease ends before my promotion was asked for: giving it up").with(cancelJob{"the lease ends"}).within(v, slowPoll)
 	case !v.Store.readable():
 		return storeLost(v)
 	case v.Term.held() && renewalsLost(v):
@@ -68,6 +70,9 @@ func remember(v view) memory {
 	s := v.Server
 	if s.State != postgres.StateRunning || s.Role == postgres.RolePrimary {
 		m.Promoting = 0
+	}
+	if s.Role == postgres.RolePrimary {
+		m.Promotes = tries{}
 	}
 	switch {
 	case s.State == postgres.StateRunning:
@@ -192,6 +197,16 @@ func rememberJob(v view, m memory) memory {
 	case jobBootstrap, jobPostBootstrap:
 		if failed {
 			m.Clones = m.Clones.failed(v.Now, v.Job.Err)
+		}
+	case jobStart:
+		if failed {
+			m.Starts = m.Starts.failed(v.Now, v.Job.Err)
+		}
+	case jobPromote:
+		if v.Job.Unasked {
+			m = unpromoted(m, v.Now, v.Job.Err)
+		} else {
+			m.Promoting = v.Now
 		}
 	case jobRestart:
 		m.Following = "" // it may have been started while nobody led

@@ -70,7 +70,10 @@ type (
 	// startStandby starts the server read-only.
 	startStandby struct{ Up postgres.Upstream }
 	// promote ends recovery under the armed lease.
-	promote struct{ NotAfter clock.Instant }
+	promote struct {
+		NotAfter clock.Instant
+		Again    bool // it was asked for before, and all that comes before that was done
+	}
 	// checkpoint begins one that nothing waits for.
 	checkpoint struct{}
 	// nudge makes a standby try its upstream again.
@@ -89,6 +92,7 @@ type (
 		Standby  bool          // a restart as a standby
 		Timeout  time.Duration // of a restart's start; 0: none
 		NotAfter clock.Instant
+		Again    bool // see promote
 	}
 	// cancelJob ends the job under way.
 	cancelJob struct{ Why string }

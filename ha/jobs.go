@@ -2,6 +2,7 @@ package ha
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,11 +13,14 @@ import (
 
 // jobs runs the one long piece of work beside the loop.
 type jobs struct {
-	agent *Agent
-	mu    sync.Mutex
-	job   job
-	stop  context.CancelFunc
-	group sync.WaitGroup
+	agent    *Agent
+	mu       sync.Mutex
+	job      job
+	err      error // of a job that is done
+	ended    chan struct{}
+	stop     context.CancelFunc
+	writable bool // it starts a primary
+	group    sync.WaitGroup
 }
 
 func (j *jobs) init(a *Agent) { j.agent = a }
@@ -45,19 +49,55 @@ func (j *jobs) start(ctx context.Context, r run) error {
 	}
 	ctx, j.stop = context.WithCancel(ctx)
 	j.job = job{Kind: r.Kind, Target: r.Target, Since: j.agent.clock.Now()}
+	j.err, j.ended = nil, make(chan struct{})
+	j.writable = r.Kind == jobStart && !r.Standby
+	ended := j.ended
 	j.group.Go(func() {
 		ancestry, err := j.work(ctx, r)
 		j.mu.Lock()
 		j.job.Done, j.job.Ancestry = true, ancestry
 		if err != nil {
-			j.job.Err = err.Error()
+			j.job.Err, j.job.Unasked = err.Error(), errors.As(err, new(unaskedError))
 		}
+		j.err = err
 		j.stop()
+		soon := j.agent.clock.Now().Before(j.job.Since.Add(briefPatience))
 		j.mu.Unlock()
-		j.agent.logJob(r, err)
-		j.agent.Wake()
+		close(ended)
+		if !soon || r.Kind != jobStart && r.Kind != jobPromote {
+			j.agent.logJob(r, err)
+			j.agent.Wake()
+		}
 	})
 	return nil
+}
+
+// briefPatience is how long the loop waits for what is usually over in a moment.
+const briefPatience = 250 * time.Millisecond
+
+// brief does something that is usually over in a moment, and waits so long for it. What
+// takes longer goes on as the one job.
+func (j *jobs) brief(ctx context.Context, r run) error {
+	if err := j.start(ctx, r); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	since, ended := j.job.Since, j.ended
+	j.mu.Unlock()
+	timer := j.agent.clock.NewTimer(since.Add(briefPatience))
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C():
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.job.Done {
+		return nil
+	}
+	err := j.err
+	j.job, j.err = job{}, nil
+	return err
 }
 
 // cancel ends the job under way; it is over when it says so.
@@ -65,6 +105,16 @@ func (j *jobs) cancel() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.job.running() {
+		j.stop()
+	}
+}
+
+// cancelUnderLease ends a start or a promotion under way: the lease that it was to be
+// under is over.
+func (j *jobs) cancelUnderLease() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.job.running() && (j.job.Kind == jobPromote || j.writable) {
 		j.stop()
 	}
 }
@@ -83,6 +133,11 @@ func (j *jobs) progress(p postgres.Progress) {
 
 func (j *jobs) work(ctx context.Context, r run) (postgres.Ancestry, error) {
 	pg := j.agent.cfg.PostgreSQL
+	if writesConfig(r.Kind) {
+		if err := j.agent.errands.over(ctx, errandReload); err != nil {
+			return postgres.Ancestry{}, err
+		}
+	}
 	switch r.Kind {
 	case jobBootstrap, jobClone, jobReinitialize, jobRewind:
 		j.agent.membership.group.Wait() // it writes into the data directory, too
@@ -105,6 +160,10 @@ func (j *jobs) work(ctx context.Context, r run) (postgres.Ancestry, error) {
 	case jobFollow:
 		_, err := pg.Follow(ctx, r.Up)
 		return postgres.Ancestry{}, err
+	case jobStart:
+		return postgres.Ancestry{}, j.startServer(ctx, r)
+	case jobPromote:
+		return postgres.Ancestry{}, j.promote(ctx, r)
 	case jobStop, jobHandOver:
 		return postgres.Ancestry{}, pg.Stop(ctx, r.Stop)
 	case jobRestart:

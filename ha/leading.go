@@ -65,6 +65,8 @@ func lead(v view) decision {
 		return d
 	case v.Memory.Handover.Reason != "":
 		return handOver(v)
+	case startHangs(v):
+		return giveUp(v, "lead/start-hangs", "PostgreSQL can't be started, something hangs: releasing the leader key")
 	case v.Job.running():
 		return leadInJob(v)
 	case s.Data == postgres.DataUnknown && s.PID != 0:
@@ -225,13 +227,15 @@ func takeOffice(v view) decision {
 	w := v.Memory.Winning
 	c := v.Store.Cluster
 	switch {
+	case v.Memory.Promoting.IsZero() && v.Now.Before(v.Memory.Promotes.Next):
+		return notPromoted(v)
 	case !v.Memory.Promoting.IsZero() && v.Now.Sub(v.Memory.Promoting) < promoteAgain:
 		return say(v, "promote/wait", "waiting for the end of recovery").within(v, promotePoll)
 	case v.Term.Armed == 0 && !v.Guard.Off:
 		return say(v, "promote/unarmed", "not promoting because the guard has not acknowledged the lease").within(v, slowPoll)
 	case !v.Memory.Promoting.IsZero():
 		// Asked for once more: the request itself may have failed.
-		return promoting(v, "waiting for the end of recovery")
+		return promoting(v, true, "waiting for the end of recovery")
 	case c.Status.Version != w.Status || c.History.Version != w.History:
 		d := say(v, "promote/recheck", "somebody has led since I found myself fit: repeating the test")
 		d.Memory.Winning = winning{Status: c.Status.Version, History: c.History.Version, Recheck: true}
@@ -248,18 +252,18 @@ func takeOffice(v view) decision {
 			return giveUp(v, "promote/unfit", "releasing the leader key: "+verdict.Reason)
 		}
 	}
-	return promoting(v, "promoted self to leader by acquiring session lock")
+	return promoting(v, false, "promoted self to leader by acquiring session lock")
 }
 
 // promoteAgain is after how long a promotion that hasn't ended is asked for again.
 const promoteAgain = time.Second
 
-func promoting(v view, reason string) decision {
+func promoting(v view, again bool, reason string) decision {
 	d := say(v, "promote", "%s", reason)
 	d.Memory.Promoting = v.Now
 	d.Memory.Winning = winning{}
 	d.Memory.Fresh = true
-	return d.with(promote{v.Term.Plan.Timer}).within(v, promotePoll)
+	return d.with(promote{NotAfter: v.Term.Plan.Timer, Again: again}).within(v, promotePoll)
 }
 
 // inOffice is for a leader whose server is primary.

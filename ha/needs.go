@@ -12,8 +12,10 @@ import (
 // PostgreSQL is what the agent needs of its server. *postgres.Server is one;
 // package postgrestest has another in virtual time.
 //
-// Every call ends within its context. Those marked long run as the agent's one
-// job, all others inside a cycle.
+// Every call ends within its context, unless the disk hangs. Only Status and Promoting
+// are waited for inside a cycle. Those marked long run as the agent's one job, and so do
+// starts and promotions that aren't over in a moment; all others have no job beside them
+// that writes what they do.
 type PostgreSQL interface {
 	// Status asks the server and, where it doesn't answer, its control file.
 	Status(ctx context.Context) postgres.Status
@@ -47,6 +49,9 @@ type PostgreSQL interface {
 	Recover(ctx context.Context) error
 	// Stop ends with no process of the server left. Long.
 	Stop(ctx context.Context, s postgres.Stop) error
+	// PrePromote runs what the user wants to be run before a promotion, and forbids
+	// that if it fails. Long.
+	PrePromote(ctx context.Context) error
 	// Promote ends recovery. It returns when the server took the request on,
 	// and does nothing after notAfter.
 	Promote(ctx context.Context, notAfter clock.Instant) error

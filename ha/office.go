@@ -107,9 +107,11 @@ func (o *office) look(now clock.Instant) term {
 	return t
 }
 
-// end is the end of our term, whatever the store thinks.
+// end is the end of our term, whatever the store thinks, and of what was to be done
+// under it.
 func (o *office) end() {
 	o.set(term{})
+	o.agent.jobs.cancelUnderLease()
 	o.agent.pledged.acquired(false)
 	o.endLeading()
 }
@@ -124,27 +126,36 @@ func (o *office) endLeading() {
 	}
 }
 
+// allows says until when the term t allows an effect that makes the server writable,
+// or why it doesn't.
+func (o *office) allows(t term, notAfter clock.Instant) (clock.Instant, error) {
+	a := o.agent
+	notAfter = clock.Earliest(notAfter, later(t.Plan, a.pledges.look().Plan).Timer)
+	switch {
+	case !t.held():
+		return 0, errors.New("ha: there is no lease to be primary under")
+	case t.Armed == 0 && !a.fencing.off():
+		return 0, errors.New("ha: the guard has not acknowledged the lease")
+	case !a.clock.Now().Before(notAfter):
+		return 0, errors.New("ha: the lease is too near to its end to become primary")
+	case a.pledged.look().binds(a.clock.Now()):
+		return 0, errors.New("ha: a pledge to another leader binds us")
+	}
+	return notAfter, nil
+}
+
 // permit allows one effect that makes the server writable, under the arm that
 // the guard acknowledged last, and writes down that it may be.
 func (o *office) permit(notAfter clock.Instant) (postgres.Permit, error) {
 	defer o.takeTurn()()
 	t := o.get()
 	a := o.agent
-	pledges := a.pledges.look().Plan
-	notAfter = clock.Earliest(notAfter, later(t.Plan, pledges).Timer)
-	switch {
-	case !t.held():
-		return postgres.Permit{}, errors.New("ha: there is no lease to be primary under")
-	case t.Armed == 0 && !a.fencing.off():
-		return postgres.Permit{}, errors.New("ha: the guard has not acknowledged the lease")
-	case !a.clock.Now().Before(notAfter):
-		return postgres.Permit{}, errors.New("ha: the lease is too near to its end to become primary")
-	}
-	if a.pledged.look().binds(a.clock.Now()) {
-		return postgres.Permit{}, errors.New("ha: a pledge to another leader binds us")
+	notAfter, err := o.allows(t, notAfter)
+	if err != nil {
+		return postgres.Permit{}, err
 	}
 	t.Writable = t.Lease.ID
-	if err := a.writeDown(t, pledges); err != nil {
+	if err := a.writeDown(t, a.pledges.look().Plan); err != nil {
 		return postgres.Permit{}, err
 	}
 	if err := o.change(t.Lease.ID, func(t *term) { t.Writable = t.Lease.ID }); err != nil {
@@ -167,7 +178,7 @@ func (o *office) beginLeadership(t term) {
 	leading, end := context.WithCancel(context.Background())
 	o.endLeadership = end
 	o.mu.Unlock()
-	hook(leading)
+	o.agent.teller.say(func() { hook(leading) })
 }
 
 // watchTimer is the lease timer: at the agent's own deadline, one step before

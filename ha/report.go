@@ -43,6 +43,9 @@ type Report struct {
 	// OffHistory is how this standby's WAL left the cluster's history. Empty: it
 	// didn't, as far as it can tell by itself.
 	OffHistory string
+	// NotPromoted is why this member won't run for leader for a while: its last
+	// promotion came to nothing. Empty: it did, or there was none.
+	NotPromoted string
 
 	Settings Settings
 	Decision Decision
@@ -69,6 +72,8 @@ func (r Report) Unfit() string {
 		return r.OffHistory
 	case r.bound != "":
 		return "it has pledged to " + r.bound
+	case r.NotPromoted != "":
+		return r.NotPromoted
 	}
 	return r.Handicap
 }
@@ -108,6 +113,9 @@ func (r *reports) add(v view, d decision, a *Agent) {
 		Name: a.cfg.Name, Cluster: v.Store.Cluster, Known: v.Store.Received, Readable: v.Store.readable(), ReadAt: a.knownAt,
 		Server: v.Server, Member: memberEntry(v, d), Settings: v.Settings, Decision: entry, CycleAt: v.Now, NextAt: d.Next,
 		OffHistory: offHistoryAt(v, v.Server), Handicap: handicap(v),
+	}
+	if v.Now.Before(d.Memory.Promotes.Next) {
+		report.NotPromoted = "its last promotion came to nothing: " + d.Memory.Promotes.Why
 	}
 	if v.Pledged.To != "" {
 		report.PledgedUntil = v.Pledged.Until

@@ -314,7 +314,10 @@ func (s *scene) peer(w words) {
 }
 
 func (s *scene) job(w words) {
-	s.v.Job = job{Kind: jobKind(w.bare[0]), Since: s.v.Now.Add(-time.Second), Done: w.has("done"), Err: w.values["err"], Target: w.values["with"]}
+	s.v.Job = job{Kind: jobKind(w.bare[0]), Since: s.v.Now.Add(-time.Second), Done: w.has("done"), Err: w.values["err"], Unasked: w.has("unasked"), Target: w.values["with"]}
+	if since := w.ago("since"); !since.IsZero() {
+		s.v.Job.Since = since
+	}
 	if why, ok := w.values["diverged"]; ok {
 		s.v.Job.Ancestry = postgres.Ancestry{Diverged: true, Reason: why}
 	}
@@ -406,6 +409,8 @@ func (s *scene) memory(w words) {
 			m.Starts.Since = w.ago(key)
 		case "rewinds-failed":
 			m.Rewinds = tries{Failed: int(w.number(key, 0)), Why: w.values["reason"]}
+		case "promotes-failed":
+			m.Promotes = tries{Failed: int(w.number(key, 0)), Next: s.v.Now.Add(time.Second), Why: w.values["reason"]}
 		case "promoting":
 			m.Promoting = w.ago(key)
 		case "unwell":

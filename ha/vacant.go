@@ -115,7 +115,7 @@ func stop(v view, id string, mode postgres.StopMode, reason string) decision {
 	if v.Job.running() {
 		return say(v, id, "%s", reason)
 	}
-	return say(v, id, "%s", reason).with(run{Kind: jobStop, Stop: postgres.Stop{Mode: mode, Escalate: time.Second}})
+	return say(v, id, "%s", reason).with(run{Kind: jobStop, Stop: inTime(v, postgres.Stop{Mode: mode, Escalate: time.Second})})
 }
 
 // stand is for a running standby when nobody leads.

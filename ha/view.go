@@ -125,6 +125,7 @@ type job struct {
 	Err      string
 	Ancestry postgres.Ancestry // of a check
 	Progress postgres.Progress
+	Unasked  bool // of a promotion that failed: the server wasn't asked for it
 }
 
 func (j job) running() bool { return j.Kind != "" && !j.Done }
@@ -145,6 +146,8 @@ const (
 	jobCheck         jobKind = "check of the history"
 	jobRewind        jobKind = "pg_rewind"
 	jobFollow        jobKind = "follow"
+	jobStart         jobKind = "start"
+	jobPromote       jobKind = "promotion"
 	jobStop          jobKind = "stop"
 	jobHandOver      jobKind = "demote"
 	jobRestart       jobKind = "restart"
@@ -230,6 +233,7 @@ type memory struct {
 	Rewinds    tries
 	Clones     tries
 	Follows    tries
+	Promotes   tries         // promotions that came to nothing before the server was asked
 	Promoting  clock.Instant // when the promotion was requested; zero: none is under way
 	Fresh      bool          // we promoted and have not asked for a checkpoint since
 	History    uint32        // the timeline whose history we have published

@@ -93,7 +93,7 @@ func (s *Server) restartStandby(ctx context.Context, up Upstream) error {
 // recoveryDiffers compares the recovery settings that the server runs with. It
 // returns the names of those that differ and whether one of them takes a restart.
 func (s *Server) recoveryDiffers(ctx context.Context, pm *postmaster, wanted map[string]string) (differ []string, restart bool, err error) {
-	err = s.query(ctx, pm, func(conn *pgx.Conn) error {
+	err = s.queryOn(ctx, &s.errands, pm, func(conn *pgx.Conn) error {
 		names := slices.Sorted(maps.Keys(wanted))
 		rows, err := conn.Query(ctx, "SELECT name, current_setting(name), context, source FROM pg_settings WHERE name = ANY($1)", names)
 		if err != nil {

@@ -318,6 +318,52 @@ func TestStopWithin(t *testing.T) {
 	}
 }
 
+// What runs before a stop has a part of the time that there is: it is gone then, also if
+// it doesn't care for SIGTERM, and the stop goes on in order.
+func TestBeforeStopIsBounded(t *testing.T) {
+	f := newPrimary(t, func(_ *Options, s *Settings) {
+		s.BeforeStop = `sh -c "trap : TERM; while :; do sleep 600; done"`
+		s.CtlTimeout = 2 * time.Second
+	})
+	ctx := testContext(t)
+	for name, how := range map[string]Stop{
+		"by a kill instant":  {Mode: StopFast, Escalate: time.Second, Within: 8 * time.Second},
+		"without a limit":    {Mode: StopFast},
+		"nothing allows it":  {Mode: StopFast, Escalate: time.Second, Within: 3 * time.Second, AtOnce: true},
+		"immediate, limited": {Mode: StopImmediate, Within: 8 * time.Second},
+	} {
+		begin := time.Now()
+		must(t, f.Stop(ctx, how))
+		if d := time.Since(begin); d > 7*time.Second {
+			t.Errorf("%s: it took %v", name, d)
+		}
+		st := f.Status(ctx)
+		if st.PID != 0 || how.Mode == StopFast && !st.Control.CleanShutdown() {
+			t.Errorf("%s: %+v", name, st)
+		}
+		must(t, f.StartPrimary(ctx, permit()))
+		f.await("primary", runs(RolePrimary))
+	}
+}
+
+// Slots that can't be seen to, and whose connection hangs, keep neither Status nor Stop
+// waiting.
+func TestSlotsHoldNothingUp(t *testing.T) {
+	f := newPrimary(t, nil)
+	ctx := testContext(t)
+	must(t, f.SyncSlots(ctx, nil, nil))
+	f.errands.busy <- struct{}{} // a statement that doesn't end
+	begin := time.Now()
+	if st := f.Status(ctx); st.State != StateRunning || st.Role != RolePrimary {
+		t.Errorf("status: %+v", st)
+	}
+	must(t, f.Stop(ctx, Stop{Mode: StopFast, Escalate: 2 * time.Second}))
+	if d := time.Since(begin); d > 5*time.Second {
+		t.Errorf("it took %v", d)
+	}
+	<-f.errands.busy
+}
+
 // A server that can't let anybody in says why, and is told from one that doesn't let
 // this agent in.
 func TestRefusesSessions(t *testing.T) {

@@ -13,9 +13,26 @@ import (
 // ErrPrePromote says that the user's pre_promote command forbade the promotion.
 var ErrPrePromote = errors.New("the pre_promote command failed")
 
+// PrePromote runs the configured pre_promote command to its end, or until ctx ends.
+// An error forbids the promotion that was to follow.
+func (s *Server) PrePromote(ctx context.Context) error {
+	configured := s.Settings().PrePromote
+	if configured == "" {
+		return nil
+	}
+	j, err := command(configured)
+	if err == nil {
+		err = j.run(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("postgres: %w: %w", ErrPrePromote, err)
+	}
+	return nil
+}
+
 // Promote ends recovery. It returns when the server took the request on, and
 // does nothing after notAfter. The end of recovery is seen by Status or
-// AwaitPrimary. To a primary it does nothing.
+// AwaitPrimary. To a primary it does nothing. PrePromote comes before it, by the caller.
 //
 // What pg_promote(false) does is done here without a connection: the signal file
 // and SIGUSR1 (PostgreSQL documentation, "Failover"). It needs no free session
@@ -34,17 +51,6 @@ func (s *Server) promote(ctx context.Context, notAfter clock.Instant) error {
 	}
 	if pm == nil {
 		return errors.New("the server doesn't run")
-	}
-	if configured := s.Settings().PrePromote; configured != "" {
-		bounded, cancel := clock.WithDeadline(ctx, s.clock, notAfter)
-		defer cancel()
-		j, err := command(configured)
-		if err == nil {
-			err = j.run(bounded)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrPrePromote, err)
-		}
 	}
 	lock, err := s.readPidFile()
 	if err != nil {

@@ -100,7 +100,7 @@ func (s *Server) awaitRecovered(ctx context.Context) error {
 }
 
 func (s *Server) startupWaits(ctx context.Context, pm *postmaster) (waits bool, err error) {
-	err = s.query(ctx, pm, func(conn *pgx.Conn) error {
+	err = s.queryOn(ctx, &s.errands, pm, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, `SELECT coalesce(bool_or(wait_event IN
 			('RecoveryRetrieveRetryInterval', 'RecoveryWalStream', 'RecoveryWalAll', 'RecoveryPause')), false)
 			FROM pg_stat_activity WHERE backend_type = 'startup'`).Scan(&waits)

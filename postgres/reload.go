@@ -81,7 +81,7 @@ func (s *Server) sighup(ctx context.Context, pm *postmaster) error {
 }
 
 func (s *Server) loadTime(ctx context.Context, pm *postmaster) (at time.Time, err error) {
-	err = s.query(ctx, pm, func(conn *pgx.Conn) error {
+	err = s.queryOn(ctx, &s.errands, pm, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, "SELECT pg_conf_load_time()").Scan(&at)
 	})
 	return at, err

@@ -22,10 +22,12 @@ type job struct {
 	dir    string
 	line   func(string) // called with each line of its output; may be nil
 	secret string       // is blanked out of what an error shows
+
+	patience time.Duration // with it after it was cancelled; 0: killDelay
 }
 
 // run runs j in a process group of its own and waits. When ctx ends the group
-// gets SIGTERM and, killDelay later, SIGKILL; nothing of it is left when run
+// gets SIGTERM and, after its patience, SIGKILL; nothing of it is left when run
 // returns. The error has the program's name and its last lines.
 func (j job) run(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, j.path, j.args...)
@@ -34,7 +36,9 @@ func (j job) run(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = groupAttr()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = killDelay
+	if cmd.WaitDelay = j.patience; j.patience == 0 {
+		cmd.WaitDelay = killDelay
+	}
 	name := filepath.Base(j.path)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run %s: %w", name, err)

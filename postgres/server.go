@@ -38,7 +38,8 @@ type Server struct {
 	launch launchRecord
 	exited chan struct{}
 
-	session   session
+	session   session    // of Status
+	errands   session    // of all others
 	answersMu sync.Mutex // guards answers
 	answers   answers
 
@@ -69,7 +70,7 @@ func New(o Options, s Settings) (*Server, error) {
 		return nil, err
 	}
 	srv.control = &controlFile{program: srv.program("pg_controldata"), dataDir: o.DataDir}
-	srv.session.busy = make(chan struct{}, 1)
+	srv.session.busy, srv.errands.busy = make(chan struct{}, 1), make(chan struct{}, 1)
 	srv.life, srv.end = context.WithCancel(context.Background())
 	srv.callbackLife, srv.endCallbacks = context.WithCancel(context.Background())
 	return srv, nil

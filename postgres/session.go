@@ -1,11 +1,13 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -32,26 +34,32 @@ type session struct {
 // query runs f on the kept connection, which it opens first where there is none.
 // It is given up with an error that broke it.
 func (s *Server) query(ctx context.Context, pm *postmaster, f func(*pgx.Conn) error) error {
+	return s.queryOn(ctx, &s.session, pm, f)
+}
+
+// queryOn runs f on one of the kept connections. Status has its own: what somebody else
+// waits for doesn't hold it up.
+func (s *Server) queryOn(ctx context.Context, k *session, pm *postmaster, f func(*pgx.Conn) error) error {
 	select {
-	case s.session.busy <- struct{}{}:
-		defer func() { <-s.session.busy }()
+	case k.busy <- struct{}{}:
+		defer func() { <-k.busy }()
 	case <-ctx.Done():
 		return fmt.Errorf("another query is still under way: %w", context.Cause(ctx))
 	}
-	if c := s.session.conn; c != nil && (c.IsClosed() || s.session.of != pm) {
-		s.session.drop()
+	if c := k.conn; c != nil && (c.IsClosed() || k.of != pm) {
+		k.drop()
 	}
-	if s.session.conn == nil {
+	if k.conn == nil {
 		conn, err := s.connect(ctx, heartbeatParameters())
 		if err != nil {
 			return err
 		}
-		s.session.conn, s.session.of = conn, pm
+		k.conn, k.of = conn, pm
 		s.answered(pm, "")
 	}
-	err := f(s.session.conn)
-	if s.session.conn.IsClosed() {
-		s.session.drop()
+	err := f(k.conn)
+	if k.conn.IsClosed() {
+		k.drop()
 	}
 	return err
 }
@@ -66,16 +74,27 @@ func (k *session) drop() {
 	}
 }
 
-// closeSession gives the kept connection up, so that a server that is asked to
-// stop doesn't find it.
-func (s *Server) closeSession(ctx context.Context) {
-	select {
-	case s.session.busy <- struct{}{}:
-		s.session.drop()
-		<-s.session.busy
-	case <-ctx.Done():
+// closeSession gives the kept connections up.
+func (s *Server) closeSession(ctx context.Context) { s.closeSessions(ctx, time.Minute) }
+
+// closeSessions gives the kept connections up, so that a server that is asked to stop
+// doesn't find them. One that is in use for longer than patience (0: a moment) stays, and
+// the server ends it.
+func (s *Server) closeSessions(ctx context.Context, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(patience, sessionPatience))
+	defer cancel()
+	for _, k := range []*session{&s.session, &s.errands} {
+		select {
+		case k.busy <- struct{}{}:
+			k.drop()
+			<-k.busy
+		case <-ctx.Done():
+		}
 	}
 }
+
+// sessionPatience is for what a query takes that isn't held up.
+const sessionPatience = 500 * time.Millisecond
 
 // connect opens a connection to the running server as superuser. Another server
 // may have our port: its backend doesn't work in our directory.

@@ -151,8 +151,11 @@ type Stop struct {
 	// CtlTimeout in fast mode, 6 s in immediate mode.
 	Escalate time.Duration
 	// Within is after how long no process of the server is left, whatever it takes:
-	// SIGKILL of the whole tree. Of it a quarter is for BeforeStop. Zero: no limit.
+	// SIGKILL of the whole tree. Of it a quarter is for BeforeStop. Zero: no limit,
+	// and CtlTimeout for BeforeStop.
 	Within time.Duration
+	// AtOnce leaves BeforeStop out: nothing allows the server to run.
+	AtOnce bool
 	// Checkpoint does one before, so that the one of the shutdown is short.
 	Checkpoint bool
 	// OnShutdown is called once when the control file says that the server has

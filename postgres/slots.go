@@ -24,7 +24,7 @@ func (s *Server) SyncSlots(ctx context.Context, wanted []WantedSlot, gone []stri
 		err = errors.New("the server doesn't run")
 	}
 	if err == nil {
-		err = s.query(ctx, pm, func(conn *pgx.Conn) error { return syncSlots(ctx, conn, wanted, gone) })
+		err = s.queryOn(ctx, &s.errands, pm, func(conn *pgx.Conn) error { return syncSlots(ctx, conn, wanted, gone) })
 	}
 	if err != nil {
 		return fmt.Errorf("postgres: synchronise slots: %w", err)

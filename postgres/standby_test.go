@@ -55,12 +55,28 @@ func TestPrePromoteForbids(t *testing.T) {
 	p := newPrimary(t, nil)
 	r := newStandby(t, p, "r1", func(_ *Options, s *Settings) { s.PrePromote = "sh -c 'echo no way; exit 3'" })
 	ctx := testContext(t)
-	err := r.Promote(ctx, clock.System().Now().Add(limit))
+	err := r.PrePromote(ctx)
 	if !errors.Is(err, ErrPrePromote) || !strings.Contains(err.Error(), "no way") {
 		t.Errorf("got %v", err)
 	}
 	if st := r.Status(ctx); st.Role != RoleReplica {
 		t.Errorf("promoted all the same: %+v", st)
+	}
+}
+
+// What runs before a promotion ends with its context, at the latest when it had time to
+// obey a SIGTERM.
+func TestPrePromoteEndsWithItsContext(t *testing.T) {
+	p := newPrimary(t, nil)
+	r := newStandby(t, p, "r1", func(_ *Options, s *Settings) { s.PrePromote = "sleep 600" })
+	ctx, cancel := context.WithTimeout(testContext(t), 500*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if err := r.PrePromote(ctx); !errors.Is(err, ErrPrePromote) {
+		t.Errorf("got %v", err)
+	}
+	if d := time.Since(begin); d > 5*time.Second {
+		t.Errorf("it took %v", d)
 	}
 }
 

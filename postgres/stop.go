@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -31,11 +32,11 @@ func (s *Server) stop(ctx context.Context, how Stop) error {
 		}
 	}
 	if settings.BeforeStop != "" {
-		if err := s.beforeStop(ctx, settings.BeforeStop, how.Within/4); err != nil {
+		if err := s.beforeStop(ctx, settings, how); err != nil {
 			s.log.Warn("before_stop failed, the stop goes on", "error", oneLine(err))
 		}
 	}
-	s.closeSession(ctx)
+	s.closeSessions(ctx, how.Within/8)
 	s.pmMu.Lock()
 	if s.launch.of == pm {
 		s.launch.stopped = true
@@ -60,17 +61,23 @@ func (s *Server) stop(ctx context.Context, how Stop) error {
 	return s.endLeftovers(ctx)
 }
 
-// beforeStop runs what is configured, for no longer than limit; 0: as long as it takes.
-func (s *Server) beforeStop(ctx context.Context, configured string, limit time.Duration) error {
-	j, err := command(configured)
+// beforeStop runs what is configured, for no longer than the stop leaves time for it:
+// all of it is gone then. A third of that time is between SIGTERM and SIGKILL.
+func (s *Server) beforeStop(ctx context.Context, settings Settings, how Stop) error {
+	if how.AtOnce {
+		return errors.New("it is left out: the server must not run any more")
+	}
+	j, err := command(settings.BeforeStop)
 	if err != nil {
 		return err
 	}
-	if limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
+	limit := settings.ctlTimeout()
+	if how.Within > 0 {
+		limit = how.Within / 4
 	}
+	j.patience = min(limit/3, killDelay)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit-j.patience, fmt.Errorf("it had %v", limit))
+	defer cancel()
 	return j.run(ctx)
 }
 

@@ -53,7 +53,7 @@ func (s *Server) AwaitPrimary(ctx context.Context) error {
 }
 
 func (s *Server) inRecovery(ctx context.Context, pm *postmaster) (recovery bool, err error) {
-	err = s.query(ctx, pm, func(conn *pgx.Conn) error {
+	err = s.queryOn(ctx, &s.errands, pm, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovery)
 	})
 	return recovery, err

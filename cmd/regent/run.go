@@ -132,7 +132,7 @@ func (d *daemon) run(ctx context.Context) error {
 		ConnURL: c.ConnURL(effective.PostgreSQL), APIURL: c.APIURL(), ProxyURL: c.ProxyURL(effective.PostgreSQL),
 		Tags: c.Tags, Release: version,
 		Settings: effective.Cluster, Floors: config.Floors(c), Reconfigure: d.reconfigure, NewCluster: newCluster, LastKnown: lastKnown,
-		Notes: notes, Known: ha.NewKnownFile(options.DataDir), Hooks: ha.Hooks{Server: d.callback, Cycle: func(ha.Decision) { d.dynamic.Write() }}, Logger: d.log,
+		Notes: notes, Known: ha.NewKnownFile(options.DataDir), Hooks: ha.Hooks{Server: d.callback, Cycle: func(ha.Decision) { d.cycle(lock) }}, Logger: d.log,
 	})
 	if err != nil {
 		return err
@@ -244,6 +244,19 @@ func (d *daemon) reconfigure(dynamic map[string]any, floors ha.Floors) (ha.Setti
 
 func (d *daemon) callback(e ha.Event, role string) {
 	d.server.Callback(string(e), role)
+}
+
+// cycle does what is to be looked at again and again.
+func (d *daemon) cycle(lock *fence.Lock) {
+	d.follow(lock)
+	d.dynamic.Write()
+}
+
+// follow keeps other agents away from a data directory that was made anew.
+func (d *daemon) follow(lock *fence.Lock) {
+	if err := lock.Follow(); err != nil {
+		d.log.Error("another agent may work on the same data directory", "error", err)
+	}
 }
 
 // newClusterConfig is what a cluster that this member makes begins with.

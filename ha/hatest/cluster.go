@@ -130,7 +130,7 @@ func build(o Options, w *world, first int) (*Cluster, error) {
 }
 
 func (c *Cluster) addNode(i int) error {
-	n := &node{cluster: c, index: c.first + i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(c.first + i), boots: 1, pledged: map[string]clock.Instant{}}
+	n := &node{cluster: c, index: c.first + i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(c.first + i), boots: 1, pledged: map[string]clock.Instant{}, slowCalls: map[string]time.Duration{}}
 	n.clock.owner = func() *process { return n.process }
 	var err error
 	n.inner, err = c.net.NewServer(postgrestest.Options{Name: n.name, Clock: n.clock, Speed: c.opts.Speed, RowSize: 64 << 10})

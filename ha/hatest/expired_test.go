@@ -56,7 +56,7 @@ func TestEntriesExpiredInAnOutage(t *testing.T) {
 		c.StartStore()
 		await(t, c, time.Minute, "led", func() bool { return c.Leader() != "" })
 		if c.Leader() == short {
-			t.Errorf("%s leads, which lacked rows", short)
+			t.Errorf("%s leads, which lacks rows", short)
 		}
 		c.CutReplication(leader, short, false)
 		c.SlowNetwork(leader, 0)

@@ -174,6 +174,24 @@ func (c *Cluster) FillDisk(name string, full bool) {
 	n.inner.FillDisk(full)
 }
 
+// SlowServer makes calls of an agent on its server take that much longer, by the names
+// that the trace shows ("slots"); 0: no longer. Deaf ones don't end with their context,
+// as what waits for a disk that hangs.
+func (c *Cluster) SlowServer(name string, d time.Duration, deaf bool, calls ...string) {
+	c.world.logf("fault: %s calls of the server %v take %v longer", name, calls, d)
+	n := c.node(name)
+	n.deafCalls = deaf
+	for _, call := range calls {
+		n.slowCalls[call] = d
+	}
+}
+
+// ForbidPromotion makes what a node runs before a promotion fail.
+func (c *Cluster) ForbidPromotion(name string, forbids bool) {
+	c.world.logf("fault: %s forbids its promotion %t", name, forbids)
+	c.node(name).forbids = forbids
+}
+
 // DelayReplay lets a replica lag behind what it has received.
 func (c *Cluster) DelayReplay(name string, d time.Duration) {
 	c.world.logf("fault: %s replay delayed %v", name, d)
@@ -191,6 +209,8 @@ func (c *Cluster) Heal() {
 		n.full, n.runDirFull, n.guardLate = false, false, 0
 		n.inner.FillDisk(false)
 		n.inner.DelayReplay(0)
+		clear(n.slowCalls)
+		n.forbids = false
 		for _, other := range c.nodes {
 			c.net.Heal(n.name, other.name)
 		}

@@ -46,6 +46,9 @@ type node struct {
 	slow         time.Duration
 	guardLate    time.Duration // how late its guard's answers are
 	runDirFull   bool
+	slowCalls    map[string]time.Duration // by an agent on its server
+	deafCalls    bool                     // they don't end with their context
+	forbids      bool                     // pre_promote, that it be promoted
 
 	watched    <-chan struct{} // what the store signals
 	hints      chan struct{}   // what the agent gets

@@ -2,6 +2,8 @@ package hatest
 
 import (
 	"context"
+	"errors"
+	"strings"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/ha"
@@ -40,11 +42,37 @@ func (s *server) do(ctx context.Context, what string, call func() error) error {
 	if err := s.process.gate(ctx, "postgresql "+what); err != nil {
 		return err
 	}
+	if err := s.hang(ctx, what); err != nil {
+		return err
+	}
 	err := call()
 	if err != nil && !s.process.dead.Load() {
 		s.process.world.trace.log(s.process.node.name + " postgresql " + what + ": " + err.Error())
 	}
 	return err
+}
+
+// hang is what a call takes longer on a slow server. Deaf ones
+// don't end with their context.
+func (s *server) hang(ctx context.Context, what string) error {
+	n := s.process.node
+	verb, _, _ := strings.Cut(what, " ")
+	d := max(n.slowCalls[what], n.slowCalls[verb])
+	if d == 0 {
+		return nil
+	}
+	timer := n.clock.NewTimer(n.clock.Now().Add(d))
+	defer timer.Stop()
+	ends := ctx.Done()
+	if n.deafCalls {
+		ends = s.process.ctx.Done()
+	}
+	select {
+	case <-timer.C():
+		return nil
+	case <-ends:
+		return context.Cause(ctx)
+	}
 }
 
 func (s *server) Reload(ctx context.Context) error {
@@ -83,6 +111,15 @@ func (s *server) Stop(ctx context.Context, how postgres.Stop) error {
 	return s.do(ctx, "stop "+string(how.Mode), func() error {
 		s.stopsStandby(how)
 		return s.inner.Stop(ctx, how)
+	})
+}
+
+func (s *server) PrePromote(ctx context.Context) error {
+	return s.do(ctx, "pre_promote", func() error {
+		if s.process.node.forbids {
+			return errors.New("hatest: pre_promote forbids it")
+		}
+		return s.inner.PrePromote(ctx)
 	})
 }
 

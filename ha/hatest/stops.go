@@ -84,14 +84,11 @@ func (s *server) stopsStandby(how postgres.Stop) {
 	if process == 0 || s.process.dead.Load() {
 		return
 	}
-	rule, timer := n.agent.Report().Decision.Rule, how.Within > 0
+	rule := n.agent.Report().Decision.Rule
 	n.cluster.world.arrive(arrival{node: n.index, kind: "stop", label: rule, admit: func() {
 		asked := slices.ContainsFunc(stopping, func(known string) bool { return strings.HasPrefix(rule, known) })
-		switch {
-		case timer && n.promoted != process:
-			n.cluster.fail("%s: a lease timer stops a standby whose promotion nobody has asked for", n.name)
-		case !timer && !asked:
-			n.cluster.fail("%s: its agent stops a standby that serves, by the rule %s, which stops none", n.name, rule)
+		if !asked && n.promoted != process {
+			n.cluster.fail("%s: its agent stops (%s) a standby that serves and that nobody promotes, and the rule %s stops none", n.name, how.Mode, rule)
 		}
 	}})
 }

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -86,6 +88,38 @@ func TestSameName(t *testing.T) {
 	})
 	if _, err := os.Stat(second.DataDir()); err == nil {
 		t.Error("the second made a data directory")
+	}
+}
+
+// A second agent on the same data directory, of another name and with another run
+// directory, refuses to start: it says who has it, and stops nothing.
+func TestSecondAgentElsewhere(t *testing.T) {
+	t.Parallel()
+	var dir string
+	s := newLab(t, lab.Options{Nodes: 2, Node: func(name string, config map[string]any) {
+		sql := config["postgresql"].(map[string]any)
+		if name == "a" {
+			dir = sql["data_dir"].(string)
+			return
+		}
+		sql["data_dir"] = dir
+	}})
+	s.must(s.Store.Start(t.Context()))
+	first, second := s.Nodes[0], s.Nodes[1]
+	s.must(first.StartAgent())
+	s.awaitLog(first, "the leader with the lock")
+	server, guard := first.PostmasterPID(), first.GuardPID()
+	s.must(second.StartAgent())
+	s.awaitLog(second, fmt.Sprintf(`the data directory .* can't be ours: the process with pid %d holds it \(%s`, first.AgentPID(), regexp.QuoteMeta(dir)))
+	s.ends(second)
+	s.never(2*time.Second, "another server or guard", func(context.Context) bool {
+		return first.PostmasterPID() != server || first.GuardPID() != guard
+	})
+	if files := second.RunFiles("guard.pid"); len(files) > 0 {
+		t.Errorf("it has started a guard: %v", files)
+	}
+	if ok, err := first.Writable(t.Context()); err != nil || !ok {
+		t.Errorf("the first is writable: %v, %v", ok, err)
 	}
 }
 

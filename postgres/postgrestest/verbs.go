@@ -160,6 +160,9 @@ func (s *Server) do(what func()) {
 	what()
 }
 
+// PrePromote has nothing to run.
+func (s *Server) PrePromote(context.Context) error { return nil }
+
 // Promote ends recovery: what was received is replayed, then a new timeline
 // begins. It does nothing after notAfter.
 func (s *Server) Promote(_ context.Context, notAfter clock.Instant) error {

@@ -1,0 +1,97 @@
+package ha
+
+import (
+	"context"
+	"errors"
+
+	"github.com/regent-ha/regent/clock"
+	"github.com/regent-ha/regent/postgres"
+)
+
+// How a server becomes a primary, or is started: beside the loop, which renews the
+// lease meanwhile.
+
+// writesConfig says whether a job writes the server's configuration files.
+func writesConfig(kind jobKind) bool {
+	switch kind {
+	case jobStop, jobHandOver, jobPromote, jobCheck, jobPostBootstrap:
+		return false
+	}
+	return true
+}
+
+// startServer starts the server, as a primary under a permit.
+func (j *jobs) startServer(ctx context.Context, r run) error {
+	pg := j.agent.cfg.PostgreSQL
+	if r.Standby {
+		return pg.StartStandby(ctx, r.Up)
+	}
+	permit, err := j.agent.office.permit(r.NotAfter)
+	if err != nil {
+		return err
+	}
+	return pg.StartPrimary(ctx, permit)
+}
+
+// unaskedError is why a promotion came to nothing before the server was asked for it.
+type unaskedError struct{ error }
+
+func (e unaskedError) Unwrap() error { return e.error }
+
+// promote ends recovery. What the user wants to be run before that may take longer than
+// the lease, which is renewed meanwhile: the permit is that of the moment after it, of
+// the same term.
+func (j *jobs) promote(ctx context.Context, r run) error {
+	a := j.agent
+	term := a.office.get()
+	if _, err := a.office.allows(term, r.NotAfter); err != nil {
+		return unaskedError{err}
+	}
+	if !r.Again {
+		if err := a.cfg.PostgreSQL.PrePromote(ctx); err != nil {
+			return unaskedError{err}
+		}
+	}
+	if a.office.get().First != term.First {
+		return unaskedError{errEnded}
+	}
+	permit, err := a.office.permit(never)
+	if err != nil {
+		return unaskedError{err}
+	}
+	return a.cfg.PostgreSQL.Promote(ctx, permit.NotAfter)
+}
+
+// promoted is the memory after a promotion, or a try.
+func promoted(m memory, now clock.Instant, err error) memory {
+	m.Winning = winning{}
+	if errors.As(err, new(unaskedError)) {
+		return unpromoted(m, now, err.Error())
+	}
+	m.Promoting = now // the server may have got the request all the same
+	return m
+}
+
+// unpromoted is the memory after a promotion that the server wasn't asked for.
+func unpromoted(m memory, now clock.Instant, why string) memory {
+	m.Promoting, m.Promotes = 0, m.Promotes.failed(now, why)
+	return m
+}
+
+// promotionOver says whether a promotion is being prepared that has no lease to come to
+// its end under, or won't have one.
+func promotionOver(v view) bool {
+	waits := v.Store.readable() || v.Now.Before(v.Term.Plan.GiveUp)
+	return v.Job.running() && v.Job.Kind == jobPromote && !(v.Term.held() && waits)
+}
+
+// notPromoted gives the lease up of a member whose promotion came to nothing: another
+// one may do better. It runs again after a pause.
+func notPromoted(v view) decision {
+	return giveUp(v, "promote/failed", "releasing the leader key, since I could not be promoted: "+v.Memory.Promotes.Why)
+}
+
+// startHangs says whether a server is being started that should long have a process.
+func startHangs(v view) bool {
+	return v.Job.running() && v.Job.Kind == jobStart && v.Server.State == postgres.StateStopped && v.Now.Sub(v.Job.Since) > v.Settings.TTL
+}
