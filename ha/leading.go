@@ -16,7 +16,7 @@ func leading(v view) decision {
 		return d
 	}
 	docs := leaderDocuments(v, &d)
-	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 && !v.Guard.Off || keyLooksLost(v) || slices.ContainsFunc(docs, isFailsafe)
+	urgent := d.Memory.History != v.Memory.History || v.Term.Unknown || v.Term.Armed == 0 || keyLooksLost(v) || slices.ContainsFunc(docs, isFailsafe)
 	if urgent || renewalDue(v) {
 		d.Actions = append([]action{renew{docs}}, d.Actions...)
 		return d.within(v, v.Settings.Timing().RenewEvery(v.Term.Lease))
@@ -59,7 +59,7 @@ func lead(v view) decision {
 		return giveUp(v, "lead/spent", "the guard has fired on this lease: releasing it")
 	case worthless(v) != "":
 		d := giveUp(v, "lead/unarmed", "releasing the leader key, which nothing can rest on: "+worthless(v))
-		if v.Guard.Connected { // else it is known from the guard's silence how long that lasts
+		if v.Guard.Off || v.Guard.Connected { // else it is known from the guard's silence how long that lasts
 			d.Memory.Futile = v.Now
 		}
 		return d

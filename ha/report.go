@@ -178,7 +178,7 @@ func (a *Agent) Report() Report {
 	if word := a.pledged.look(); word.binds(a.clock.Now()) {
 		r.bound = word.To
 	}
-	if t.held() && !t.Plan.End.IsZero() && (t.Armed != 0 || t.Writable != "" || a.fencing.off()) {
+	if t.held() && !t.Plan.End.IsZero() && (t.Armed != 0 || t.Writable != "") {
 		r.LeadsUntil = t.Plan.Timer
 		if p.Plan.Timer > r.LeadsUntil {
 			r.LeadsUntil, r.Failsafe = p.Plan.Timer, true

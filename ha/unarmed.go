@@ -13,11 +13,11 @@ const unarmedWait = 2 * time.Second
 // nothing would rest on its grant: the time in which the others take over.
 const futilePause = 2 * handedOverWait
 
-// neverArmed says whether we hold a grant that the guard hasn't acknowledged, and
-// under which the server was never writable: nothing rests on it, and nobody else
-// can have it.
+// neverArmed says whether we hold a grant that was never confirmed, by a note and the
+// guard's word where there is one, and under which the server was never writable:
+// nothing rests on it, and nobody else can have it.
 func neverArmed(v view) bool {
-	return v.Term.held() && v.Term.Armed == 0 && !v.Guard.Off && v.Term.Writable == ""
+	return v.Term.held() && v.Term.Armed == 0 && v.Term.Writable == ""
 }
 
 // worthless says why nothing will ever rest on the grant that we hold; empty:
@@ -26,12 +26,12 @@ func worthless(v view) string {
 	switch {
 	case !neverArmed(v):
 		return ""
-	case !v.Guard.Connected:
+	case !v.Guard.Off && !v.Guard.Connected:
 		return "the guard doesn't answer"
 	case v.NotesErr != "":
 		return "the lease can't be written down: " + v.NotesErr
 	case v.Now.Sub(v.Memory.Unarmed) >= unarmedWait:
-		return fmt.Sprintf("the guard has not acknowledged it in %v", unarmedWait)
+		return fmt.Sprintf("it could not be confirmed in %v", unarmedWait)
 	}
 	return ""
 }
