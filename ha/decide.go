@@ -78,7 +78,7 @@ func remember(v view) memory {
 	case s.State == postgres.StateRunning:
 		m.Starts = starts{}
 		m.Recovered = false
-	case s.PID == 0 && !m.Starts.Since.IsZero():
+	case s.PID == 0 && !m.Starts.Since.IsZero() && v.Job.Kind != jobStart:
 		m.Starts = m.Starts.failed(v.Now, s.Problem)
 	}
 	if s.PID == 0 {

@@ -188,6 +188,9 @@ func broken(v view, act action) string {
 			return "a lease isn't let go from under a server that may take writes"
 		}
 	case disarm:
+		if v.Guard.asks() && v.Server.PID != 0 && !v.Guard.Unasked {
+			return "nobody speaks for a standby that may be on its way to a primary"
+		}
 		if v.Server.PID != 0 && v.Server.Role != postgres.RoleReplica {
 			return "the guard isn't disarmed while a server may take writes"
 		}
@@ -348,12 +351,15 @@ func drawView(t *rapid.T) view {
 	if rarely("run directory full") {
 		v.NotesErr = "no space left on device"
 	}
+	if !v.Guard.Armed && rarely("the guard asks") {
+		v.Guard.AnswerBy, v.Guard.Unasked = v.Now.Add(time.Second), flag("nobody asked for a promotion")
+	}
 	drawServer(t, v)
 	if rarely("job") {
-		v.Job = job{Kind: rapid.SampledFrom([]jobKind{jobBootstrap, jobClone, jobCheck, jobRewind, jobStop, jobHandOver, jobRestart}).Draw(t, "kind"),
+		v.Job = job{Kind: rapid.SampledFrom([]jobKind{jobBootstrap, jobClone, jobCheck, jobRewind, jobStart, jobPromote, jobStop, jobHandOver, jobRestart}).Draw(t, "kind"),
 			Since: ago("job since"), Done: flag("done")}
 		if flag("job failed") {
-			v.Job.Err = "failed"
+			v.Job.Err, v.Job.Unasked = "failed", v.Job.Kind == jobPromote && flag("unasked")
 		}
 	}
 	v.Request = request{Restart: rarely("restart"), Reinitialize: rarely("reinitialize"), Shutdown: rarely("shutdown"), ShutdownAt: ago("shutdown at")}
