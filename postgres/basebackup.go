@@ -12,20 +12,21 @@ import (
 )
 
 // stagingPrefix begins the name of the folder inside the data directory that
-// pg_basebackup writes to.
+// pg_basebackup writes to. The attempt is named behind it: nothing else in the
+// directory is what a copy left that didn't finish.
 const stagingPrefix = "clone-"
 
 // basebackup runs pg_basebackup into a new folder inside the data directory and
 // moves what it made up from there: the directory itself may be a mount point,
 // with files that pg_basebackup doesn't tolerate.
-func (s *Server) basebackup(ctx context.Context, from Upstream, progress func(Progress)) error {
+func (s *Server) basebackup(ctx context.Context, a *attempt, from Upstream, progress func(Progress)) error {
 	settings := s.Settings()
 	slot, err := s.cloneSlot(ctx, settings, from)
 	if err != nil {
 		return err
 	}
-	staging, err := os.MkdirTemp(s.opts.DataDir, stagingPrefix)
-	if err != nil {
+	staging := s.dataPath(a.staging())
+	if err := os.Mkdir(staging, 0o700); err != nil {
 		return err
 	}
 	l, err := s.login(forClone, settings.Replication, from.Host, from.Port, settings.database())
@@ -50,6 +51,9 @@ func (s *Server) basebackup(ctx context.Context, from Upstream, progress func(Pr
 	case err != nil && strings.Contains(err.Error(), "authentication failed for user"):
 		return settings.Replication.blame(err)
 	case err != nil:
+		return err
+	}
+	if err := s.markCopied(a); err != nil {
 		return err
 	}
 	return s.moveUp(staging)
@@ -79,9 +83,14 @@ func (s *Server) moveUp(staging string) error {
 	if err != nil {
 		return err
 	}
+	for _, e := range entries { // before the first one is moved: what is in the way is somebody's
+		if to := s.dataPath(e.Name()); exists(to) {
+			return fmt.Errorf("%s is in the way of what was copied", to)
+		}
+	}
 	for _, e := range entries {
 		to := s.dataPath(e.Name())
-		if _, err := os.Lstat(to); err == nil {
+		if exists(to) {
 			return fmt.Errorf("%s is in the way of what was copied", to)
 		}
 		if err := os.Rename(filepath.Join(staging, e.Name()), to); err != nil {
@@ -96,6 +105,11 @@ func (s *Server) moveUp(staging string) error {
 		return err
 	}
 	return os.Chmod(s.opts.DataDir, global.Mode().Perm())
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // progressLine is what pg_basebackup and pg_rewind print with --progress:

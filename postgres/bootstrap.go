@@ -30,19 +30,16 @@ func (s *Server) bootstrap(ctx context.Context) error {
 		return fmt.Errorf("the data directory %s is %s: it must be empty", s.opts.DataDir, state)
 	}
 	settings := s.Settings()
-	if err := s.markIncomplete(workBootstrap); err != nil {
+	a, err := s.begin(workBootstrap)
+	if err != nil {
 		return err
-	}
-	if s.realDataDir() != s.opts.DataDir { // initdb makes a directory, but none behind a link
-		if err := s.makeDataDir(); err != nil {
-			return err
-		}
 	}
 	if m := settings.BootstrapMethod; m != nil {
 		err = s.restoreCluster(ctx, *m)
 	} else {
 		err = s.initdb(ctx, settings)
 	}
+	a.end()
 	if err != nil {
 		return err
 	}

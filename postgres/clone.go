@@ -18,10 +18,11 @@ const (
 // tries the configured methods in order. from may be zero for methods that can
 // do without a server. progress may be nil.
 //
-// The directory must be empty, or marked as the remains of a clone, which are
-// removed. Remains of anything else are set aside first, and a directory with
-// somebody's data is refused. From before the first byte until the last one is
-// on disk it is marked; it stays so when Clone fails, is cancelled or killed.
+// The directory must be empty, or marked. What a clone that didn't finish left is
+// removed, if that is certainly all that is there; anything else in a marked
+// directory is set aside first, and a directory with somebody's data is refused.
+// From before the first byte until the last one is on disk it is marked; it stays
+// so when Clone fails, is cancelled or killed.
 func (s *Server) Clone(ctx context.Context, from Upstream, progress func(Progress)) error {
 	if err := s.clone(ctx, from, progress); err != nil {
 		return fmt.Errorf("postgres: clone %s: %w", from.Name, err)
@@ -30,14 +31,11 @@ func (s *Server) Clone(ctx context.Context, from Upstream, progress func(Progres
 }
 
 func (s *Server) clone(ctx context.Context, from Upstream, progress func(Progress)) error {
-	if err := s.vacate(ctx); err != nil {
-		return err
-	}
 	var errs []error
 	for _, m := range s.cloneMethods(from) {
 		err := s.cloneBy(ctx, m, from, progress)
 		if err == nil {
-			return s.finishClone()
+			return nil
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", m.Name, err))
 		if ctx.Err() != nil {
@@ -72,25 +70,44 @@ func (s *Server) cloneMethods(from Upstream) []Method {
 	return without
 }
 
-// vacate makes sure that a clone destroys nothing.
-func (s *Server) vacate(ctx context.Context) error {
+// vacate makes room for a clone and destroys nothing. What an attempt before left
+// is removed, or kept for one that goes on with it. It returns the mark that was
+// there.
+func (s *Server) vacate(ctx context.Context, keep bool) (before mark, err error) {
 	if err := s.idle(ctx); err != nil {
-		return err
+		return mark{}, err
 	}
-	state, err := s.dataState()
-	if err != nil {
-		return err
+	switch state, err := s.dataState(); {
+	case err != nil:
+		return mark{}, err
+	case state == DataEmpty:
+		return mark{}, nil
+	case state != DataIncomplete:
+		return mark{}, fmt.Errorf("the data directory %s isn't empty (%s): it must be set aside first", s.opts.DataDir, state)
 	}
-	switch state {
-	case DataEmpty:
-		return nil
-	case DataIncomplete:
-		if mark, err := s.mark(); err == nil && mark.ours() {
-			return nil
+	if before, err = s.mark(); ignoreNotExist(err) != nil {
+		return mark{}, err
+	}
+	held, err := s.held()
+	if err != nil || len(held) == 0 {
+		return before, err
+	}
+	remains, err := s.remainsOf(before, held)
+	switch {
+	case err != nil:
+		return before, err
+	case !remains:
+		s.log.Warn("what lies in the data directory isn't certainly what the attempt left that it is marked for: it is kept", "marked", before.work)
+		if err := s.fewAside(); err != nil {
+			return before, err
 		}
-		return s.setAside(ctx)
+		return before, s.setAside(ctx, false)
+	case !before.ours():
+		return before, s.setAside(ctx, s.opts.RemoveFailed)
+	case keep && before.work != workRemove:
+		return before, nil
 	}
-	return fmt.Errorf("the data directory %s isn't empty (%s): it must be set aside first", s.opts.DataDir, state)
+	return before, s.removeRemains(before)
 }
 
 func (s *Server) cloneBy(ctx context.Context, m Method, from Upstream, progress func(Progress)) error {
@@ -108,40 +125,49 @@ func (s *Server) cloneBy(ctx context.Context, m Method, from Upstream, progress 
 				return err
 			}
 		}
-		if err = s.startClone(ctx, workClone, from, true); err != nil {
-			return err
+		a, errStart := s.startClone(ctx, workClone, from, false)
+		if errStart != nil {
+			return errStart
 		}
-		if err = s.basebackup(ctx, from, progress); err == nil || ctx.Err() != nil {
+		err = s.finishClone(a, s.basebackup(ctx, a, from, progress))
+		if err == nil || ctx.Err() != nil {
 			return err
 		}
 	}
 	return err
 }
 
-// startClone empties the directory of what the last try left, as the mark of
-// that try says, and marks it for this one.
-func (s *Server) startClone(ctx context.Context, work string, from Upstream, empty bool) error {
-	if _, err := s.mark(); err == nil && empty {
-		if err := s.emptyData(); err != nil {
-			return err
+// startClone empties the directory of what the last try left, unless this one goes
+// on with it, and marks it for this one.
+func (s *Server) startClone(ctx context.Context, work string, from Upstream, keep bool) (*attempt, error) {
+	before, err := s.vacate(ctx, keep)
+	if err != nil {
+		return nil, err
+	}
+	dirs := s.elsewhere(ctx, from)
+	if !keep {
+		if err := s.removeOutside(before, append(dirs, before.outside...)); err != nil {
+			return nil, err
 		}
 	}
-	outside, err := s.emptyOutside(ctx, from)
+	outside, err := emptyDirs(dirs)
+	if err != nil {
+		return nil, err
+	}
+	return s.begin(work, outside...)
+}
+
+func (s *Server) cloneByCommand(ctx context.Context, m Method, from Upstream) error {
+	a, err := s.startClone(ctx, workCommand, Upstream{}, m.KeepData)
 	if err != nil {
 		return err
 	}
-	if err := s.markIncomplete(work, outside...); err != nil {
-		return err
-	}
-	return s.makeDataDir()
+	return s.finishClone(a, s.runCloneCommand(ctx, m, from))
 }
 
-// cloneByCommand runs a command of our user's that makes the data directory.
-func (s *Server) cloneByCommand(ctx context.Context, m Method, from Upstream) error {
+// runCloneCommand runs a command of our user's that makes the data directory.
+func (s *Server) runCloneCommand(ctx context.Context, m Method, from Upstream) error {
 	settings := s.Settings()
-	if err := s.startClone(ctx, workCommand, Upstream{}, !m.KeepData); err != nil {
-		return err
-	}
 	var l login
 	if !from.IsZero() {
 		var err error
@@ -174,13 +200,17 @@ func (s *Server) cloneByCommand(ctx context.Context, m Method, from Upstream) er
 	return job{path: s.program("initdb"), args: []string{"--sync-only", "--pgdata=" + s.opts.DataDir}, env: toolEnv("LC_ALL=C"), dir: "/"}.run(ctx)
 }
 
-// finishClone makes the copy one that can only be started as a standby, and
-// takes the mark away once all of that is on disk.
-func (s *Server) finishClone() error {
-	if err := s.makeStandby(); err != nil {
+// finishClone ends an attempt: if it has made a copy, that becomes one that can only
+// be started as a standby, and the mark is taken away once all of that is on disk.
+func (s *Server) finishClone(a *attempt, err error) error {
+	if err == nil {
+		err = s.makeStandby()
+	}
+	a.end()
+	if err != nil {
 		return err
 	}
-	return s.markComplete()
+	return s.markComplete(a.outside...)
 }
 
 // makeStandby makes sure that the next start of the data directory is one as a

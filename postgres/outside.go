@@ -11,10 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// emptyOutside lists the directories elsewhere that pg_basebackup will fill and
-// that are empty now: what a failed try leaves there is ours to remove, and
-// pg_basebackup itself doesn't.
-func (s *Server) emptyOutside(ctx context.Context, from Upstream) ([]string, error) {
+// elsewhere lists the directories elsewhere that pg_basebackup will fill.
+func (s *Server) elsewhere(ctx context.Context, from Upstream) []string {
 	settings := s.Settings()
 	var dirs []string
 	for _, arg := range settings.CloneArgs {
@@ -31,6 +29,12 @@ func (s *Server) emptyOutside(ctx context.Context, from Upstream) ([]string, err
 			dirs = append(dirs, mapped(dir, settings.CloneArgs))
 		}
 	}
+	return dirs
+}
+
+// emptyDirs are those that are empty now: what a failed try leaves there is ours
+// to remove, and pg_basebackup itself doesn't.
+func emptyDirs(dirs []string) ([]string, error) {
 	var empty []string
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)

@@ -146,15 +146,17 @@ func (s *Server) runRewind(ctx context.Context, settings Settings, l *login) err
 	if nothing {
 		return fmt.Errorf("%w: it says that no rewind is required", ErrRewindUseless)
 	}
-	if err := s.markIncomplete(workRewind); err != nil {
+	a, err := s.begin(workRewind)
+	if err != nil {
 		return err
 	}
 	j.args = args
-	if err := j.run(ctx); err != nil {
-		return err
+	err = j.run(ctx)
+	if err == nil { // it removed standby.signal, which a primary doesn't have
+		err = s.makeStandby()
 	}
-	// pg_rewind removed standby.signal, which a primary doesn't have.
-	if err := s.makeStandby(); err != nil {
+	a.end()
+	if err != nil {
 		return err
 	}
 	return s.markComplete()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,13 +21,13 @@ import (
 // A directory that can't be renamed, as a mount point or that of a tablespace
 // with another server's files, is an error, and nothing has changed then.
 func (s *Server) SetAside(ctx context.Context) error {
-	if err := s.setAside(ctx); err != nil {
+	if err := s.setAside(ctx, s.opts.RemoveFailed); err != nil {
 		return fmt.Errorf("postgres: set the data directory aside: %w", err)
 	}
 	return nil
 }
 
-func (s *Server) setAside(ctx context.Context) error {
+func (s *Server) setAside(ctx context.Context, remove bool) error {
 	if err := s.idle(ctx); err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func (s *Server) setAside(ctx context.Context) error {
 	if _, err := os.Lstat(s.realDataDir()); errors.Is(err, fs.ErrNotExist) {
 		return s.markComplete() // killed between the rename and this
 	}
-	if s.opts.RemoveFailed {
+	if remove {
 		return s.removeData()
 	}
 	moved, err := s.renameAside(".failed-" + time.Now().UTC().Format("20060102T150405.000Z"))
@@ -53,13 +54,38 @@ func (s *Server) removeData() error {
 		return err
 	}
 	s.log.Warn("removing the data directory, as configured", "dir", s.opts.DataDir)
-	if err := s.markIncomplete(workClone, outside...); err != nil {
+	a, err := s.begin(workRemove, outside...)
+	if err != nil {
 		return err
 	}
-	if err := s.emptyData(); err != nil {
+	a.end()
+	if err := s.removeOutside(a.mark, outside); err != nil {
+		return err
+	}
+	if err := s.removeRemains(a.mark); err != nil {
 		return err
 	}
 	return s.markComplete()
+}
+
+// mostAside is how many incomplete directories are kept at most of attempts that
+// can't be told from somebody's copy: they must not fill the disk.
+const mostAside = 3
+
+// fewAside is an error if that many are there.
+func (s *Server) fewAside() error {
+	parent, name := filepath.Split(s.realDataDir())
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return err
+	}
+	kept := slices.DeleteFunc(names(entries), func(n string) bool {
+		return !strings.HasPrefix(n, name+".failed-") || !strings.HasSuffix(n, incompleteMarker)
+	})
+	if len(kept) >= mostAside {
+		return fmt.Errorf("%d incomplete directories have been set aside already (%s.failed-*), and that is the most: remove those that nobody needs, with the file %s that lies beside each", len(kept), s.realDataDir(), incompleteMarker)
+	}
+	return nil
 }
 
 type move struct{ from, to string }
@@ -143,32 +169,8 @@ func relink(link, target string) error {
 	return os.Rename(next, link)
 }
 
-// emptyData removes all that the data directory has except dot files and
-// lost+found, and all in the directories elsewhere that its mark names. The
-// directories themselves stay, since they may be mount points; links aren't
-// followed, since they may lead to another server's. It makes the data directory
-// if there is none.
-func (s *Server) emptyData() error {
-	mark, err := s.mark()
-	if err != nil {
-		return fmt.Errorf("a data directory that isn't marked is never emptied: %w", err)
-	}
-	if !mark.ours() {
-		return fmt.Errorf("a data directory that is marked as %q is never emptied", mark.work)
-	}
-	for _, dir := range mark.outside {
-		if err := removeContent(dir, func(name string) bool { return name != lostFound }); err != nil {
-			return err
-		}
-	}
-	if err := s.makeDataDir(); err != nil {
-		return err
-	}
-	return removeContent(s.opts.DataDir, func(name string) bool {
-		return !strings.HasPrefix(name, ".") && name != lostFound && !strings.HasPrefix(name, insideMarker)
-	})
-}
-
+// removeContent removes what a directory has, by name. The directory itself stays,
+// since it may be a mount point; links aren't followed.
 func removeContent(dir string, remove func(name string) bool) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
