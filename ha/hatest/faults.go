@@ -169,7 +169,7 @@ func (c *Cluster) Heal() {
 	for _, n := range c.nodes {
 		c.CutStore(n.name, false, false)
 		n.flaky, n.slow, n.spared = false, 0, false
-		n.full = false
+		n.full, n.runDirFull, n.guardLate = false, false, 0
 		n.inner.FillDisk(false)
 		n.inner.DelayReplay(0)
 		for _, other := range c.nodes {

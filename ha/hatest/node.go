@@ -43,6 +43,8 @@ type node struct {
 	flaky        bool
 	spared       bool // its guard is frozen: nothing else may happen to it
 	slow         time.Duration
+	guardLate    time.Duration // how late its guard's answers are
+	runDirFull   bool
 
 	watched    <-chan struct{} // what the store signals
 	hints      chan struct{}   // what the agent gets

@@ -29,6 +29,8 @@ func (f *notes) lease(n *node) (ha.LeaseNote, error) {
 	return *f.leaseNote, nil
 }
 
+var errNoRoom = errors.New("hatest: no space left in the run directory")
+
 // desk is one agent's way to the notes.
 type desk struct{ process *process }
 
@@ -38,6 +40,9 @@ func (d desk) WriteLease(l ha.LeaseNote) error {
 	n := d.process.node
 	if d.process.dead.Load() {
 		return errDead
+	}
+	if n.runDirFull {
+		return errNoRoom
 	}
 	n.notes.leaseNote, n.notes.leaseBoot, n.notes.identity = &l, n.boots, n.data()
 	return nil
@@ -63,6 +68,9 @@ func (d desk) WritePledge(p ha.PledgeNote) error {
 		return errDead
 	}
 	n := d.process.node
+	if n.runDirFull {
+		return errNoRoom
+	}
 	n.notes.pledgeNote, n.notes.pledgeBoot = p, n.boots
 	return nil
 }
