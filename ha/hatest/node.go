@@ -32,6 +32,7 @@ type node struct {
 	latch   fence.Latch // of the guard, in the run directory
 
 	down         bool
+	contained    bool // down is its container alone
 	frozen       bool
 	wanted       bool // an agent, as soon as the host thaws
 	full         bool // its disk is
@@ -43,6 +44,9 @@ type node struct {
 	flaky        bool
 	spared       bool // its guard is frozen: nothing else may happen to it
 	slow         time.Duration
+	lostRenewals bool          // no answer to a renewal with documents comes back
+	cutInRenewal string        // the next renewal that carries this comes through, and nothing after it; empty: none
+	failQueries  int           // how many of the next status queries fail
 	guardLate    time.Duration // how late its guard's answers are
 	runDirFull   bool
 
@@ -54,11 +58,13 @@ type node struct {
 	onTheirWay int           // hints
 	silence    dcs.Silence   // as the agent can know it
 
-	lease    dcs.Lease                // as granted, stamped right
-	leaseEnd clock.Instant            // true time; zero: none
-	given    string                   // grant that was let go
-	pledged  map[string]clock.Instant // by leader, until when in true time
-	last     postgrestest.Look
+	settings  ha.Settings              // as its agents have read them last, and remember them
+	lastKnown []byte                   // the configuration that they came from; nil: none yet
+	lease     dcs.Lease                // as granted, stamped right
+	leaseEnd  clock.Instant            // true time; zero: none
+	given     string                   // grant that was let go
+	pledged   map[string]clock.Instant // by leader, until when in true time
+	last      postgrestest.Look
 }
 
 // slowness is an extra delay of a request on a slow network.
@@ -81,7 +87,7 @@ func (n *node) startAgent() {
 	c := n.cluster
 	p := newProcess(n)
 	n.process, n.exited = p, make(chan struct{}, 1)
-	handle, err := c.store.server.Open(memory.Options{Path: c.path, Name: n.name, TTL: c.opts.settings.TTL, Clock: n.clock})
+	handle, err := c.store.server.Open(memory.Options{Path: c.path, Name: n.name, TTL: n.settings.TTL, Clock: n.clock, KeepMembers: c.opts.KeepMembers})
 	if err != nil {
 		panic(err)
 	}
@@ -96,7 +102,7 @@ func (n *node) startAgent() {
 		Peers:      peers{p},
 		Fencing:    ha.Fencing{Mode: mode, Connect: p.connect, Anywhere: true},
 		ConnURL:    "postgres://" + n.name + ":5432/postgres", APIURL: apiURL(n.name),
-		Release: "hatest", Floors: ha.ShortFloors(), Settings: c.opts.settings, Reconfigure: c.reconfigure, NewCluster: c.config,
+		Release: "hatest", Floors: ha.ShortFloors(), Settings: n.settings, Reconfigure: n.reconfigure, NewCluster: c.config, LastKnown: n.lastKnown,
 		Notes: desk{p}, Clock: n.clock, Now: n.wall,
 		Logger: slog.New(logger{process: p}),
 	})

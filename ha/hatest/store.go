@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
@@ -72,9 +73,15 @@ func call[T any](ctx context.Context, d *door, verb string, do func() (T, error)
 		n := p.node
 		arrives := func() {
 			value, err := do()
+			if n.cutInRenewal != "" && strings.HasPrefix(verb, n.cutInRenewal) {
+				n.cutInRenewal = ""
+				d.store.cluster.CutStore(n.name, true, true)
+			}
 			w.in(w.delay(storeLatency), "", func() {
 				switch {
 				case n.down || p.dead.Load():
+				case n.lostRenewals && strings.HasPrefix(verb, "renew "):
+					w.logf("%s store %s: the answer is lost", n.name, verb)
 				case n.fromStoreCut:
 					n.lateReplies = append(n.lateReplies, func() { reply(value, err) })
 				case n.flaky && w.chance(8):
@@ -157,7 +164,7 @@ func (d *door) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 // UpdateLeader implements dcs.DCS.
 func (d *door) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) (dcs.Lease, error) {
 	sent := d.process.node.clock.Now()
-	renewed, err := call(ctx, d, "renew", func() (dcs.Lease, error) {
+	renewed, err := call(ctx, d, "renew"+carried(docs), func() (dcs.Lease, error) {
 		renewed, err := d.inner.UpdateLeader(context.Background(), l, docs...)
 		if err == nil || errors.Is(err, dcs.ErrConflict) {
 			renewed.Since = sent
@@ -169,6 +176,19 @@ func (d *door) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write)
 		return renewed, err
 	})
 	return d.stamp(renewed, err), err
+}
+
+// carried tells what documents go with a renewal, the failsafe map first.
+func carried(docs []dcs.Write) string {
+	var keys string
+	for _, d := range docs {
+		if d.Key == dcs.FailsafeKey {
+			keys = " " + string(d.Key) + keys
+		} else {
+			keys += " " + string(d.Key)
+		}
+	}
+	return keys
 }
 
 // stamp is where the mutant sits that counts a lease from the answer on.
@@ -212,7 +232,13 @@ func (d *door) Touch(ctx context.Context, m dcs.Member) error {
 
 // Put implements dcs.DCS.
 func (d *door) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
-	return call(ctx, d, "put "+string(w.Key), func() (dcs.Version, error) { return d.inner.Put(context.Background(), w) })
+	return call(ctx, d, "put "+string(w.Key), func() (dcs.Version, error) {
+		version, err := d.inner.Put(context.Background(), w)
+		if err == nil && w.Key == dcs.ConfigKey {
+			d.store.cluster.configured(w.Value)
+		}
+		return version, err
+	})
 }
 
 // Delete implements dcs.DCS.
