@@ -65,11 +65,17 @@ type Cluster struct {
 
 	apiCut   map[[2]int]bool
 	ledger   ledger
-	revoked  clock.Instant // until when leases count for nothing, since the store was wiped
+	revoked  clock.Instant            // until when leases count for nothing, since the store was wiped
+	linked   map[[2]int]clock.Instant // since when agents reach each other, the higher index first; see link
+	reached  map[[2]int]clock.Instant // the same, whatever they do
 	broken   error
 	over     bool              // nothing goes wrong any more
 	failsafe map[string]string // as last written
 	emptied  bool              // the store, while no server ran; nobody has led since
+
+	availability availability
+	stopped      stopped     // needlessly, while the store is away
+	handedOver   *handedOver // nobody has led since
 }
 
 // New makes a cluster of empty nodes, whose agents start at once, and takes it
@@ -105,7 +111,7 @@ func build(o Options) (*Cluster, error) {
 	if o.Drift < 0 || o.Drift > 5000 {
 		return nil, fmt.Errorf("hatest: Options.Drift is %d: it must be from 0 to 5000 parts per million", o.Drift)
 	}
-	c := &Cluster{opts: o, world: newWorld(o.Seed), path: dcs.Path{Scope: "simulated"}, values: config, apiCut: map[[2]int]bool{}}
+	c := &Cluster{opts: o, world: newWorld(o.Seed), path: dcs.Path{Scope: "simulated"}, values: config, apiCut: map[[2]int]bool{}, linked: map[[2]int]clock.Instant{}, reached: map[[2]int]clock.Instant{}}
 	c.world.trace.out = o.Trace
 	if c.config, err = json.Marshal(config); err != nil {
 		return nil, fmt.Errorf("hatest: Options.Config: %w", err)
@@ -128,7 +134,7 @@ func build(o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) addNode(i int) error {
-	n := &node{cluster: c, index: i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(i), boots: 1, pledged: map[string]clock.Instant{}, settings: c.opts.settings}
+	n := &node{cluster: c, index: i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(i), boots: 1, pledged: map[string]clock.Instant{}, knew: map[string]bool{}, settings: c.opts.settings}
 	n.clock.owner = func() *process { return n.process }
 	var err error
 	n.inner, err = c.net.NewServer(postgrestest.Options{Name: n.name, Clock: n.clock, Speed: c.opts.Speed, RowSize: 64 << 10})

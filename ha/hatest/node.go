@@ -65,6 +65,15 @@ type node struct {
 	given     string                   // grant that was let go
 	pledged   map[string]clock.Instant // by leader, until when in true time
 	last      postgrestest.Look
+
+	sound     sound
+	began     clock.Instant   // when its agent was started
+	wonAt     clock.Instant   // when it was granted the leader key last
+	unsettled bool            // its agent has sent a try for the key and had no answer
+	knew      map[string]bool // whom it saw in the store when that named a leader last
+	free      time.Duration   // of the leader key, see countFree
+	freeFor   *process
+	lookedAt  clock.Instant
 }
 
 // slowness is an extra delay of a request on a slow network.
@@ -87,6 +96,7 @@ func (n *node) startAgent() {
 	c := n.cluster
 	p := newProcess(n)
 	n.process, n.exited = p, make(chan struct{}, 1)
+	n.began, n.unsettled = c.world.time(), false
 	handle, err := c.store.server.Open(memory.Options{Path: c.path, Name: n.name, TTL: n.settings.TTL, Clock: n.clock, KeepMembers: c.opts.KeepMembers})
 	if err != nil {
 		panic(err)

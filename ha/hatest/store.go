@@ -137,12 +137,18 @@ func (d *door) Read(ctx context.Context) (dcs.Snapshot, error) {
 	sent := d.process.node.clock.Now()
 	s, err := call(ctx, d, "read", func() (dcs.Snapshot, error) { return d.inner.Read(context.Background()) })
 	s.Sent = sent
+	if err == nil && s.Leader != nil && !d.process.dead.Load() {
+		d.process.node.sees(s)
+	}
 	return s, err
 }
 
 // AttemptToAcquireLeader implements dcs.DCS.
 func (d *door) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 	sent := d.process.node.clock.Now()
+	if !d.process.dead.Load() {
+		d.process.node.unsettled = true
+	}
 	l, err := call(ctx, d, "acquire", func() (dcs.Lease, error) {
 		l, err := d.inner.AttemptToAcquireLeader(context.Background())
 		if refused := (*dcs.RefusedError)(nil); errors.As(err, &refused) && refused.Holder != nil && refused.Holder.Grant == d.unknown && d.unknown != "" {
@@ -151,12 +157,16 @@ func (d *door) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 		if err == nil {
 			d.unknown = l.ID
 			l.Since = sent
+			d.process.node.wonAt = d.process.world.time()
 			d.process.node.granted(l)
 		}
 		return l, err
 	})
 	if err == nil {
 		d.unknown = ""
+	}
+	if (err == nil || errors.Is(err, dcs.ErrHeld)) && !d.process.dead.Load() {
+		d.process.node.unsettled = false
 	}
 	return d.stamp(l, err), err
 }
@@ -176,6 +186,16 @@ func (d *door) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write)
 		return renewed, err
 	})
 	return d.stamp(renewed, err), err
+}
+
+// sees notes whom the node knows from now on.
+func (n *node) sees(s dcs.Snapshot) {
+	clear(n.knew)
+	for key := range s.Documents {
+		if name, ok := strings.CutPrefix(string(key), string(dcs.MemberKey(""))); ok {
+			n.knew[name] = true
+		}
+	}
 }
 
 // carried tells what documents go with a renewal, the failsafe map first.
@@ -204,7 +224,11 @@ func (d *door) ReleaseLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write
 	if !d.process.dead.Load() {
 		d.process.node.released(l)
 	}
+	switchover := d.process.node.handsOver()
 	_, err := call(ctx, d, "release", func() (struct{}, error) {
+		if switchover {
+			d.store.cluster.handsOver(d.process.node)
+		}
 		return struct{}{}, d.inner.ReleaseLeader(context.Background(), l, docs...)
 	})
 	return err
