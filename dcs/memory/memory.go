@@ -26,6 +26,9 @@ type Options struct {
 	// Promise is what a grant lasts that is made under a TTL, as for dcs.DCS's
 	// LeaseFor; nil: the TTL. Grants end after their TTL all the same.
 	Promise func(ttl time.Duration) time.Duration
+	// KeepMembers lets a member's entry stay for ever, as on stores whose entries
+	// don't expire.
+	KeepMembers bool
 }
 
 // DCS is one member's handle on one cluster.
@@ -36,6 +39,7 @@ type DCS struct {
 	clock  clock.Clock
 	lasts  func(time.Duration) time.Duration
 	heard  dcs.Silence // of the watch
+	keep   bool        // members' entries
 
 	mu     sync.Mutex // before store.mu, never after it
 	ttl    time.Duration
@@ -50,7 +54,7 @@ func (s *Store) Open(o Options) (*DCS, error) {
 	if strings.Trim(o.Path.Scope, "/") == "" {
 		return nil, errors.New("dcs/memory: Options.Path.Scope is empty: it must name the cluster")
 	}
-	d := &DCS{store: s, prefix: o.Path.Prefix(), name: o.Name, clock: o.Clock, ttl: o.TTL, lasts: o.Promise}
+	d := &DCS{store: s, prefix: o.Path.Prefix(), name: o.Name, clock: o.Clock, ttl: o.TTL, lasts: o.Promise, keep: o.KeepMembers}
 	if d.lasts == nil {
 		d.lasts = func(ttl time.Duration) time.Duration { return ttl }
 	}
@@ -133,12 +137,18 @@ func (d *DCS) Touch(ctx context.Context, m dcs.Member) error {
 	s := d.store
 	s.lock()
 	defer s.mu.Unlock()
+	path := d.prefix + string(dcs.MemberKey(d.name))
+	if d.keep {
+		if e := s.keys[path]; e == nil || !bytes.Equal(e.value, value) {
+			s.put(path, value, nil)
+		}
+		return nil
+	}
 	if d.member == nil || s.grants[d.member.id] != d.member || d.member.ttl != d.ttl {
 		d.member = s.newGrant(d.ttl)
 	} else {
 		s.extend(d.member)
 	}
-	path := d.prefix + string(dcs.MemberKey(d.name))
 	if e := s.keys[path]; e == nil || e.grant != d.member || !bytes.Equal(e.value, value) {
 		s.put(path, value, d.member)
 	}

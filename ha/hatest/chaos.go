@@ -1,6 +1,7 @@
 package hatest
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 type Chaos struct {
 	// Options of the cluster. Without a Config the seed chooses one.
 	Options Options
-	// Faults is how many there are; 0: 15.
+	// Faults is how many there are; 0: 18.
 	Faults int
 	// Kinds limits what can happen, by the names that the trace shows; nil: all.
 	Kinds []string
@@ -40,6 +41,7 @@ func (h Chaos) Run(t testing.TB) error {
 	if o.Nodes == 0 {
 		o.Nodes = []int{3, 3, 3, 2, 4, 5}[choice.IntN(6)]
 	}
+	o.KeepMembers = o.KeepMembers || choice.IntN(4) == 0
 	if o.Drift == 0 {
 		o.Drift = 5000
 	}
@@ -66,10 +68,10 @@ func (h Chaos) live(c *Cluster) {
 	}
 	faults := h.Faults
 	if faults == 0 {
-		faults = 15
+		faults = 18
 	}
 	for range faults {
-		c.Run(c.world.between(0, ttl))
+		c.Run(c.pause())
 		if c.broken != nil {
 			return
 		}
@@ -81,8 +83,32 @@ func (h Chaos) live(c *Cluster) {
 	}
 	c.world.before = nil
 	c.Run(c.world.between(0, 2*ttl))
+	c.over = true
 	c.Heal()
 	c.healed()
+}
+
+// pause is how long it is until the next fault. Faults come in clusters, and between
+// them may be time in which what has gone wrong has all its consequences.
+func (c *Cluster) pause() time.Duration {
+	ttl := c.opts.settings.TTL
+	switch c.world.rng.IntN(12) {
+	case 0:
+		return c.world.between(2*ttl, 8*ttl)
+	case 1, 2, 3, 4:
+		return c.world.between(0, 2*time.Second)
+	}
+	return c.world.between(0, ttl)
+}
+
+// lasting is how long a fault goes on. The long ones outlast the failsafe map, from
+// which a member is dropped after five ttl, and WAL that others don't wait for.
+func (c *Cluster) lasting() time.Duration {
+	ttl := c.opts.settings.TTL
+	if c.world.chance(4) {
+		return c.world.between(5*ttl, 8*ttl)
+	}
+	return c.world.between(time.Second, 2*ttl)
 }
 
 // healed says whether the cluster comes back to what it should be, and keeps what
@@ -118,7 +144,7 @@ func (c *Cluster) healed() {
 // moments are what an ambush waits for: where a step is taken that can't be taken
 // back, or one that others rely on.
 var moments = []string{
-	"store acquire", "store renew", "store release", "store resume", "store put initialize", "store read",
+	"store acquire", "store renew", "store renew failsafe", "store release", "store resume", "store put initialize", "store read",
 	"guard connect", "guard arm", "guard disarm", "guard launch primary", "guard launch standby",
 	"postgresql promote", "postgresql promote now", "postgresql stop", "postgresql start primary",
 	"postgresql start standby", "postgresql recover", "postgresql rewind", "postgresql clone",
@@ -127,10 +153,13 @@ var moments = []string{
 }
 
 // ambush lets something go wrong at the very node that is about to do something,
-// the next time that one is.
+// the next time that one is, or at the one whom it asks; right before it, while it is
+// under way, or a moment later.
 func (c *Cluster) ambush(kinds []string) {
 	moment := moments[c.world.rng.IntN(len(moments))]
 	late := c.world.rng.IntN(3) // how many times it is let pass
+	after := []time.Duration{0, 2 * storeLatency, 2 * time.Second}[c.world.rng.IntN(3)]
+	asked := c.world.chance(2)
 	c.world.logf("ambush: waiting for %s", moment)
 	c.world.before = func(what string) {
 		name, doing, _ := strings.Cut(what, " ")
@@ -141,7 +170,15 @@ func (c *Cluster) ambush(kinds []string) {
 			return
 		}
 		c.world.before = nil
-		c.mishap(kinds, c.node(name))
+		n := c.node(name)
+		if _, whom, ok := strings.Cut(doing, " "); ok && asked {
+			n = cmp.Or(c.find(whom), n)
+		}
+		if after == 0 {
+			c.mishap(kinds, n)
+			return
+		}
+		c.world.in(c.world.between(0, after), "", func() { c.mishap(kinds, n) })
 	}
 }
 
@@ -160,11 +197,11 @@ func (c *Cluster) mishap(kinds []string, at *node) {
 	}
 	n := c.nodes[i]
 	other := c.nodes[(i+1+c.world.rng.IntN(len(c.nodes)-1))%len(c.nodes)]
-	if n.down || n.frozen || n.spared {
+	if n.down || n.frozen || n.spared || c.over {
 		return
 	}
 	c.world.logf("mishap: %s at %s", m.name, n.name)
 	if end := m.do(c, n, other); end != nil {
-		c.world.in(c.world.between(time.Second, 2*c.opts.settings.TTL), "", end)
+		c.world.in(c.lasting(), "", end)
 	}
 }

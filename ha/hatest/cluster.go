@@ -32,6 +32,8 @@ type Options struct {
 	Drift int
 	// Trace gets every line of what happens. Nil: only the last lines are kept.
 	Trace io.Writer
+	// KeepMembers lets members' entries stay for ever, as on Kubernetes.
+	KeepMembers bool
 	// Writers is how often each server gets a row past any routing; 0: 100 ms,
 	// negative: never.
 	Writers time.Duration
@@ -55,6 +57,7 @@ type Cluster struct {
 	world  *world
 	path   dcs.Path
 	config []byte
+	values map[string]any // the dynamic configuration as an operator wrote it last
 	store  *store
 	net    *postgrestest.Network
 	nodes  []*node
@@ -66,9 +69,17 @@ type Cluster struct {
 
 	apiCut   map[[2]int]bool
 	ledger   ledger
-	revoked  clock.Instant // until when leases count for nothing, since the store was wiped
+	revoked  clock.Instant            // until when leases count for nothing, since the store was wiped
+	linked   map[[2]int]clock.Instant // since when agents reach each other, the higher index first; see link
+	reached  map[[2]int]clock.Instant // the same, whatever they do
 	broken   error
+	over     bool              // nothing goes wrong any more
 	failsafe map[string]string // as last written
+	emptied  bool              // the store, while no server ran; nobody has led since
+
+	availability availability
+	stopped      stopped     // needlessly, while the store is away
+	handedOver   *handedOver // nobody has led since
 }
 
 // New makes a cluster of empty nodes, whose agents start at once, and takes it
@@ -104,7 +115,8 @@ func build(o Options, w *world, first int) (*Cluster, error) {
 	if o.Drift < 0 || o.Drift > 5000 {
 		return nil, fmt.Errorf("hatest: Options.Drift is %d: it must be from 0 to 5000 parts per million", o.Drift)
 	}
-	c := &Cluster{opts: o, world: w, first: first, path: dcs.Path{Scope: "simulated"}, apiCut: map[[2]int]bool{}}
+	c := &Cluster{opts: o, world: w, first: first, path: dcs.Path{Scope: "simulated"}, values: config,
+		apiCut: map[[2]int]bool{}, linked: map[[2]int]clock.Instant{}, reached: map[[2]int]clock.Instant{}}
 	if o.Trace != nil {
 		c.world.trace.out = o.Trace
 	}
@@ -130,7 +142,8 @@ func build(o Options, w *world, first int) (*Cluster, error) {
 }
 
 func (c *Cluster) addNode(i int) error {
-	n := &node{cluster: c, index: c.first + i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(c.first + i), boots: 1, pledged: map[string]clock.Instant{}, slowCalls: map[string]time.Duration{}}
+	n := &node{cluster: c, index: c.first + i, name: fmt.Sprintf("n%d", i+1), clock: c.newClock(c.first + i), boots: 1, settings: c.opts.settings,
+		pledged: map[string]clock.Instant{}, knew: map[string]bool{}, slowCalls: map[string]time.Duration{}}
 	n.clock.owner = func() *process { return n.process }
 	var err error
 	n.inner, err = c.net.NewServer(postgrestest.Options{Name: n.name, Clock: n.clock, Speed: c.opts.Speed, RowSize: 64 << 10})
@@ -160,10 +173,13 @@ func (t trueClock) NewTimer(clock.Instant) clock.Timer {
 	panic("hatest: a timer on the network's clock, which the driver advances")
 }
 
-func (c *Cluster) reconfigure(values map[string]any, floors ha.Floors) (ha.Settings, *postgres.Settings, error) {
+func (n *node) reconfigure(values map[string]any, floors ha.Floors) (ha.Settings, *postgres.Settings, error) {
 	s, _, err := ha.ParseSettings(values, floors)
-	if c.opts.NoLagCheck {
+	if n.cluster.opts.NoLagCheck {
 		s.MaximumLagOnFailover = 1 << 60
+	}
+	if text, failed := json.Marshal(values); err == nil && failed == nil {
+		n.settings, n.lastKnown = s, text
 	}
 	return s, nil, err
 }
@@ -225,12 +241,20 @@ func (c *Cluster) close() {
 }
 
 func (c *Cluster) node(name string) *node {
+	if n := c.find(name); n != nil {
+		return n
+	}
+	panic("hatest: there is no node " + name)
+}
+
+// find is the node of that name, or nil.
+func (c *Cluster) find(name string) *node {
 	for _, n := range c.nodes {
 		if n.name == name {
 			return n
 		}
 	}
-	panic("hatest: there is no node " + name)
+	return nil
 }
 
 // fail notes the first invariant that broke.

@@ -13,13 +13,8 @@ func (c *Cluster) KillHost(name string) {
 	n := c.node(name)
 	c.world.logf("fault: %s host lost", name)
 	c.dataFault()
-	n.down = true
-	n.thawHost()
-	n.killAgent()
-	if n.guard != nil {
-		n.guard.die()
-		n.guard = nil
-	}
+	n.down, n.contained = true, false
+	n.endAll()
 	n.inner.Crash()
 	n.lease, n.leaseEnd = noLease, 0
 }
@@ -28,13 +23,13 @@ func (c *Cluster) KillHost(name string) {
 // empty: /run is a tmpfs.
 func (c *Cluster) BootHost(name string) {
 	n := c.node(name)
-	if !n.down {
+	if !n.down || n.contained {
 		return
 	}
 	c.world.logf("fault: %s host boots", name)
 	n.down = false
 	n.boots++
-	n.notes, n.latch = notes{}, fence.Latch{}
+	n.emptyRunDir()
 	n.clock.boot = c.world.time()
 	n.inner.Boot()
 	n.startAgent()
@@ -192,6 +187,13 @@ func (c *Cluster) ForbidPromotion(name string, forbids bool) {
 	c.node(name).forbids = forbids
 }
 
+// FailQueries lets the next status queries of a node's server fail, as when no
+// connection is left for them.
+func (c *Cluster) FailQueries(name string, next int) {
+	c.world.logf("fault: %s next %d status queries fail", name, next)
+	c.node(name).failQueries = next
+}
+
 // DelayReplay lets a replica lag behind what it has received.
 func (c *Cluster) DelayReplay(name string, d time.Duration) {
 	c.world.logf("fault: %s replay delayed %v", name, d)
@@ -206,7 +208,8 @@ func (c *Cluster) Heal() {
 	for _, n := range c.nodes {
 		c.CutStore(n.name, false, false)
 		n.flaky, n.slow, n.spared = false, 0, false
-		n.full, n.runDirFull, n.guardLate = false, false, 0
+		n.full, n.runDirFull, n.guardLate, n.failQueries = false, false, 0, 0
+		n.lostRenewals, n.cutInRenewal = false, ""
 		n.inner.FillDisk(false)
 		n.inner.DelayReplay(0)
 		clear(n.slowCalls)
@@ -216,7 +219,9 @@ func (c *Cluster) Heal() {
 		}
 		n.thawHost()
 		c.ThawGuard(n.name)
+		c.UnmuteGuard(n.name)
 		c.ThawAgent(n.name)
+		c.StartContainer(n.name)
 		c.BootHost(n.name)
 		n.startAgent()
 	}

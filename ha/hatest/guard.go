@@ -17,6 +17,8 @@ type guard struct {
 	dead   bool
 	frozen bool
 	held   []func()
+	mute   bool // answers nobody
+	unsaid []func()
 	lost   chan struct{}
 	ticks  int  // newest tick asked for
 	forked bool // the server that runs is its child
@@ -97,6 +99,7 @@ func (g *guard) die() {
 		return
 	}
 	g.dead, g.held = true, nil
+	g.unmute()
 	g.hangUp()
 	if g.forked && !g.node.down {
 		g.node.inner.Interrupt()
@@ -133,6 +136,10 @@ func (g *guard) step(e fence.Event, reply func(error)) {
 			g.kills++
 			w.in(w.between(time.Millisecond, 50*time.Millisecond), "", func() { g.deliver(g.kill) })
 		case fence.WriteLatch:
+			if n.runDirFull {
+				w.logf("%s guard: the latch isn't on disk", n.name)
+				break
+			}
 			n.latch = effect.Latch
 		case fence.WriteStandbySignal:
 			n.inner.ForceStandby()

@@ -32,7 +32,7 @@ func (p *process) connect(ctx context.Context) (ha.Fence, error) {
 				g = n.startGuard()
 			}
 			answer := g.await(func(err error) {
-				w.in(w.delay(localDelay)+n.guardLate, "", func() { reply(&guarding{p, g}, err) })
+				g.say(func() { reply(&guarding{p, g}, err) })
 			})
 			g.deliver(func() { g.step(fence.AgentJoined{PID: p.pid}, answer) })
 		})
@@ -46,7 +46,7 @@ func tell[T any](ctx context.Context, c *guarding, what string, do func(reply fu
 	return request(ctx, c.process, "guard "+what, func(reply func(T, error)) {
 		var value T
 		ended := g.await(func(err error) {
-			w.in(w.delay(localDelay)+g.node.guardLate, "", func() { reply(value, err) })
+			g.say(func() { reply(value, err) })
 		})
 		answer := func(v T, err error) {
 			value = v

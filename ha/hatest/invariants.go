@@ -19,6 +19,7 @@ type ledger struct {
 	written  int
 	everyone *postgrestest.Row // the newest that was on every node's disk at one moment
 	lost     int
+	missing  int // index of a node that lacked the oldest of rows
 }
 
 // written is one acknowledged row.
@@ -40,6 +41,9 @@ func (c *Cluster) check() {
 		before := n.last
 		l := n.notice()
 		n.stand()
+		if before.Writable && !l.Writable {
+			c.ceased(n)
+		}
 		if !l.Writable {
 			continue
 		}
@@ -47,7 +51,7 @@ func (c *Cluster) check() {
 			continue
 		}
 		if !before.Writable {
-			c.tookOver(n, l)
+			c.tookOver(n, before, l)
 		}
 		if writable != "" && c.world.time().After(c.revoked) {
 			c.fail("two servers accept writes: %s and %s", writable, n.name)
@@ -87,7 +91,11 @@ func (c *Cluster) mayWriteUntil(n *node) clock.Instant {
 // written keeps the failsafe map, which says whose pledges count.
 func (c *Cluster) written(docs []dcs.Write) {
 	for _, d := range docs {
-		if d.Key != dcs.FailsafeKey {
+		switch {
+		case d.Key != dcs.FailsafeKey:
+			continue
+		case d.Value == nil:
+			c.failsafe = nil // deleted
 			continue
 		}
 		members := map[string]string{}
@@ -114,6 +122,10 @@ func (c *Cluster) write() {
 	}
 	c.settleRows()
 	c.oneLeads()
+	c.watchReached()
+	c.watchSound()
+	c.available()
+	c.comesBack()
 }
 
 // oneLeads looks at what agents tell those who route by them.
@@ -130,19 +142,20 @@ func (c *Cluster) oneLeads() {
 	}
 }
 
-// settleRows takes rows off the list that have come to every node.
+// settleRows takes rows off the list that have come to every node. Whoever has a row
+// has those before it, so that the oldest is looked at first, and first at whom it
+// waited for last: a member may be away for hours.
 func (c *Cluster) settleRows() {
-	for i := len(c.ledger.rows) - 1; i >= 0; i-- {
-		everywhere := true
-		for _, n := range c.nodes {
-			everywhere = everywhere && n.inner.Has(c.ledger.rows[i].row)
+	l := &c.ledger
+	for len(l.rows) > 0 {
+		for range c.nodes {
+			if n := c.nodes[l.missing]; !n.inner.Has(l.rows[0].row) {
+				return
+			}
+			l.missing = (l.missing + 1) % len(c.nodes)
 		}
-		if everywhere {
-			row := c.ledger.rows[i].row
-			c.ledger.everyone = &row
-			c.ledger.rows = append(c.ledger.rows[:0], c.ledger.rows[i+1:]...)
-			return
-		}
+		row := l.rows[0].row
+		l.everyone, l.rows = &row, l.rows[1:]
 	}
 }
 
@@ -168,7 +181,7 @@ func (c *Cluster) dataFault() {
 }
 
 // fellBehind is called when a standby has ended in whatever way. What was on its way
-// to it then doesn't arrive, and the promise is that of its lag.
+// to it then doesn't arrive, and may be on the leader alone.
 func (c *Cluster) fellBehind(n *node) {
 	for i := range c.ledger.rows {
 		if !n.inner.Has(c.ledger.rows[i].row) {
@@ -179,23 +192,22 @@ func (c *Cluster) fellBehind(n *node) {
 
 // tookOver is called when a server has begun to accept writes: nothing may be
 // missing there that must not be lost.
-func (c *Cluster) tookOver(n *node, l postgrestest.Look) {
+func (c *Cluster) tookOver(n *node, before, l postgrestest.Look) {
 	if e := c.ledger.everyone; e != nil && !n.inner.Has(*e) {
 		c.fail("%s leads without row %s, which every node had", n.name, e.Text)
 	}
 	kept := c.ledger.rows[:0]
 	for _, r := range c.ledger.rows {
-		switch {
-		case n.inner.Has(r.row):
+		if n.inner.Has(r.row) {
 			kept = append(kept, r)
-		case r.safe:
-			c.fail("%s leads without row %s, acknowledged by %s %v ago while every replica streamed, and no host, server or link of replication has failed since",
-				n.name, r.row.Text, r.on, c.world.time().Sub(r.at))
-		default:
-			c.ledger.lost++
+			continue
+		}
+		c.ledger.lost++
+		if why := c.mustKeep(n, before, r); why != "" {
+			c.fail("%s leads without row %s, acknowledged by %s %v ago, %s", n.name, r.row.Text, r.on, c.world.time().Sub(r.at), why)
 		}
 	}
-	c.ledger.rows = kept
+	c.ledger.rows, c.handedOver, c.emptied = kept, nil, false
 	store := c.Cluster()
 	if lag := int64(store.Status.Optime) - int64(l.End); lag > c.opts.settings.MaximumLagOnFailover {
 		c.fail("%s leads at %s, %d bytes behind the last leader's %s: more than maximum_lag_on_failover",

@@ -1,6 +1,7 @@
 package hatest
 
 import (
+	"slices"
 	"time"
 )
 
@@ -10,8 +11,14 @@ type mishap struct {
 	do   func(c *Cluster, n, other *node) (end func())
 }
 
-var mishaps = []mishap{
+var mishaps = slices.Concat(hostMishaps, networkMishaps, orderMishaps)
+
+// hostMishaps befall what runs on a host, or all hosts.
+var hostMishaps = []mishap{
 	{"agent killed", func(c *Cluster, n, _ *node) func() {
+		if n.guardTroubled() && n.orphaned() {
+			return nil
+		}
 		c.KillAgent(n.name)
 		return func() { c.StartAgent(n.name) }
 	}},
@@ -29,10 +36,49 @@ var mishaps = []mishap{
 	}},
 	{"guard killed", func(c *Cluster, n, _ *node) func() {
 		l := n.inner.Look()
-		if hangs := l.Process != 0 && !l.Running; n.guard == nil || n.guard.frozen || hangs && n.agentTroubled() {
+		hangs := l.Process != 0 && !l.Running
+		if n.guard == nil || n.guard.frozen || (hangs || n.orphaned()) && n.agentTroubled() {
 			return nil // of agent, guard and server one must work, or it takes a watchdog
 		}
 		c.KillGuard(n.name)
+		return nil
+	}},
+	{"guard late", func(c *Cluster, n, _ *node) func() {
+		c.SlowGuard(n.name, c.world.between(300*time.Millisecond, 3*time.Second))
+		return func() { c.SlowGuard(n.name, 0) }
+	}},
+	{"guard silent", func(c *Cluster, n, _ *node) func() {
+		c.MuteGuard(n.name)
+		return func() { c.UnmuteGuard(n.name) }
+	}},
+	{"server adopted", func(c *Cluster, n, _ *node) func() {
+		if n.guardTroubled() || n.agentTroubled() {
+			return nil
+		}
+		c.OrphanServer(n.name)
+		return nil
+	}},
+	{"run directory full", func(c *Cluster, n, _ *node) func() {
+		c.FillRunDir(n.name, true)
+		return func() { c.FillRunDir(n.name, false) }
+	}},
+	{"agents restarted", func(c *Cluster, _, _ *node) func() {
+		for _, n := range c.nodes {
+			if n.down || n.frozen || n.spared || n.guardTroubled() && n.orphaned() {
+				continue
+			}
+			c.KillAgent(n.name)
+			c.StartAgent(n.name)
+		}
+		return nil
+	}},
+	{"container restarted", func(c *Cluster, n, _ *node) func() {
+		c.StopContainer(n.name)
+		c.world.in(c.world.between(100*time.Millisecond, 5*time.Second), "", func() { c.StartContainer(n.name) })
+		return nil
+	}},
+	{"power lost", func(c *Cluster, _, _ *node) func() {
+		c.LosePower(c.world.between(10*time.Second, 30*time.Second), c.world.chance(2))
 		return nil
 	}},
 	{"guard frozen", func(c *Cluster, n, _ *node) func() {
@@ -64,6 +110,10 @@ var mishaps = []mishap{
 		}
 		return nil
 	}},
+	{"queries fail", func(c *Cluster, n, _ *node) func() {
+		c.FailQueries(n.name, 1+c.world.rng.IntN(3))
+		return nil
+	}},
 	{"disk full", func(c *Cluster, n, _ *node) func() {
 		c.FillDisk(n.name, true)
 		return func() { c.FillDisk(n.name, false) }
@@ -71,89 +121,6 @@ var mishaps = []mishap{
 	{"replay delayed", func(c *Cluster, n, _ *node) func() {
 		c.DelayReplay(n.name, c.world.between(time.Second, 30*time.Second))
 		return func() { c.DelayReplay(n.name, 0) }
-	}},
-	{"store cut", func(c *Cluster, n, _ *node) func() {
-		way := c.world.rng.IntN(3)
-		c.CutStore(n.name, way != 1, way != 2)
-		return func() { c.CutStore(n.name, false, false) }
-	}},
-	{"store flaky", func(c *Cluster, n, _ *node) func() {
-		c.FlakyStore(n.name, true)
-		return func() { c.FlakyStore(n.name, false) }
-	}},
-	{"network slow", func(c *Cluster, n, _ *node) func() {
-		c.SlowNetwork(n.name, c.world.between(100*time.Millisecond, 5*time.Second))
-		return func() { c.SlowNetwork(n.name, 0) }
-	}},
-	{"store down", func(c *Cluster, _, _ *node) func() {
-		c.StopStore()
-		return func() { c.StartStore() }
-	}},
-	{"store frozen", func(c *Cluster, _, _ *node) func() {
-		c.FreezeStore()
-		return func() { c.StartStore() }
-	}},
-	{"store wiped", func(c *Cluster, _, _ *node) func() {
-		if !c.quiet() {
-			return nil
-		}
-		if err := c.WipeStore(); err != nil {
-			c.fail("wipe the store: %v", err)
-		}
-		return nil
-	}},
-	{"agents cut", func(c *Cluster, n, other *node) func() {
-		c.CutPeers(n.name, other.name, true)
-		if c.world.chance(2) {
-			c.CutPeers(other.name, n.name, true)
-		}
-		return func() {
-			c.CutPeers(n.name, other.name, false)
-			c.CutPeers(other.name, n.name, false)
-		}
-	}},
-	{"replication cut", func(c *Cluster, n, other *node) func() {
-		c.CutReplication(n.name, other.name, true)
-		return func() { c.CutReplication(n.name, other.name, false) }
-	}},
-	{"isolated", func(c *Cluster, n, _ *node) func() {
-		c.Isolate(n.name, true)
-		return func() { c.Isolate(n.name, false) }
-	}},
-	{"switchover", func(c *Cluster, n, _ *node) func() {
-		if leader := c.Leader(); leader != "" {
-			to := n.name
-			if to == leader || c.world.chance(2) {
-				to = ""
-			}
-			c.world.logf("switchover from %s to %s", leader, to)
-			if err := c.Switchover(leader, to); err != nil {
-				c.fail("ask for a switchover: %v", err)
-			}
-		}
-		return nil
-	}},
-	{"reconfigured", func(c *Cluster, _, _ *node) func() {
-		config := map[string]any{"failsafe_mode": c.world.chance(2)}
-		for key, value := range timings[c.world.rng.IntN(len(timings))] {
-			config[key] = value
-		}
-		if err := c.Configure(config); err != nil {
-			c.fail("write the configuration: %v", err)
-		}
-		return nil
-	}},
-	{"agent shut down", func(c *Cluster, n, _ *node) func() {
-		c.Shutdown(n.name)
-		return func() { c.StartAgent(n.name) }
-	}},
-	{"reinitialize", func(c *Cluster, n, _ *node) func() {
-		c.Reinitialize(n.name)
-		return nil
-	}},
-	{"restart", func(c *Cluster, n, _ *node) func() {
-		c.Restart(n.name)
-		return nil
 	}},
 }
 
@@ -176,6 +143,11 @@ func (c *Cluster) quiet() bool {
 
 // guardTroubled says whether the guard can't stand in for the agent now.
 func (n *node) guardTroubled() bool { return n.guard == nil || n.guard.dead || n.guard.frozen }
+
+// orphaned says whether a server runs that the kernel won't stop with its guard.
+func (n *node) orphaned() bool {
+	return n.inner.Look().Process != 0 && (n.guard == nil || !n.guard.forked)
+}
 
 // agentTroubled says whether the agent can't stand in for the guard now.
 func (n *node) agentTroubled() bool { return n.process == nil || n.process.frozen }

@@ -2,6 +2,8 @@ package hatest
 
 import (
 	"time"
+
+	"github.com/regent-ha/regent/dcs"
 )
 
 // CutStore cuts a node from the store: what it sends, what comes back, or both.
@@ -17,6 +19,23 @@ func (c *Cluster) CutStore(name string, requests, replies bool) {
 	n.lateRequests, n.lateReplies = nil, nil
 	for _, do := range late {
 		c.world.in(c.world.delay(storeLatency), "", do)
+	}
+}
+
+// LoseRenewals lets no answer to a renewal that carries documents come back to a node.
+func (c *Cluster) LoseRenewals(name string, lost bool) {
+	c.world.logf("fault: %s answers of renewals with documents are lost %t", name, lost)
+	c.node(name).lostRenewals = lost
+}
+
+// CutStoreInRenewal cuts a node from the store in the middle of its next renewal
+// that carries documents, or that changes the failsafe map: it takes effect and its
+// answer is lost with all that comes after.
+func (c *Cluster) CutStoreInRenewal(name string, ofMap bool) {
+	c.world.logf("fault: %s cut from the store in its next renewal, of the failsafe map %t", name, ofMap)
+	c.node(name).cutInRenewal = "renew "
+	if ofMap {
+		c.node(name).cutInRenewal = "renew " + string(dcs.FailsafeKey)
 	}
 }
 

@@ -33,6 +33,7 @@ type node struct {
 	latch   fence.Latch // of the guard, in the run directory
 
 	down         bool
+	contained    bool // down is its container alone
 	frozen       bool
 	wanted       bool // an agent, as soon as the host thaws
 	full         bool // its disk is
@@ -49,6 +50,9 @@ type node struct {
 	slowCalls    map[string]time.Duration // by an agent on its server
 	deafCalls    bool                     // they don't end with their context
 	forbids      bool                     // pre_promote, that it be promoted
+	lostRenewals bool                     // no answer to a renewal with documents comes back
+	cutInRenewal string                   // the next renewal that carries this comes through, and nothing after it; empty: none
+	failQueries  int                      // how many of the next status queries fail
 
 	watched    <-chan struct{} // what the store signals
 	hints      chan struct{}   // what the agent gets
@@ -58,13 +62,24 @@ type node struct {
 	onTheirWay int           // hints
 	silence    dcs.Silence   // as the agent can know it
 
-	lease    dcs.Lease                // as granted, stamped right
-	leaseEnd clock.Instant            // true time; zero: none
-	given    string                   // grant that was let go
-	pledged  map[string]clock.Instant // by leader, until when in true time
-	last     postgrestest.Look
-	standing standing
-	promoted int // postmaster that an agent last came to promote
+	settings  ha.Settings              // as its agents have read them last, and remember them
+	lastKnown []byte                   // the configuration that they came from; nil: none yet
+	lease     dcs.Lease                // as granted, stamped right
+	leaseEnd  clock.Instant            // true time; zero: none
+	given     string                   // grant that was let go
+	pledged   map[string]clock.Instant // by leader, until when in true time
+	last      postgrestest.Look
+	standing  standing
+	promoted  int // postmaster that an agent last came to promote
+
+	sound     sound
+	began     clock.Instant   // when its agent was started
+	wonAt     clock.Instant   // when it was granted the leader key last
+	unsettled bool            // its agent has sent a try for the key and had no answer
+	knew      map[string]bool // whom it saw in the store when that named a leader last
+	free      time.Duration   // of the leader key, see countFree
+	freeFor   *process
+	lookedAt  clock.Instant
 }
 
 // slowness is an extra delay of a request on a slow network.
@@ -87,7 +102,8 @@ func (n *node) startAgent() {
 	c := n.cluster
 	p := newProcess(n)
 	n.process, n.exited = p, make(chan struct{}, 1)
-	handle, err := c.store.server.Open(memory.Options{Path: c.path, Name: n.name, TTL: c.opts.settings.TTL, Clock: n.clock})
+	n.began, n.unsettled = c.world.time(), false
+	handle, err := c.store.server.Open(memory.Options{Path: c.path, Name: n.name, TTL: n.settings.TTL, Clock: n.clock, KeepMembers: c.opts.KeepMembers})
 	if err != nil {
 		panic(err)
 	}
@@ -103,7 +119,7 @@ func (n *node) startAgent() {
 		Peers:      peers{p},
 		Fencing:    ha.Fencing{Mode: mode, Connect: p.connect, Anywhere: true},
 		ConnURL:    "postgres://" + n.name + ":5432/postgres", APIURL: apiURL(n.name),
-		Release: "hatest", Floors: ha.ShortFloors(), Settings: c.opts.settings, Reconfigure: c.reconfigure, NewCluster: c.config,
+		Release: "hatest", Floors: ha.ShortFloors(), Settings: n.settings, Reconfigure: n.reconfigure, NewCluster: c.config, LastKnown: n.lastKnown,
 		Notes: desk{p}, Known: roll{p}, Clock: n.clock, Now: n.wall,
 		Logger: slog.New(logger{process: p}),
 	})

@@ -3,6 +3,7 @@ package hatest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 
 	"github.com/regent-ha/regent/dcs"
 	"github.com/regent-ha/regent/ha"
@@ -52,9 +53,34 @@ func (c *Cluster) Configure(config map[string]any) error {
 		_, err = c.store.admin.Put(noWait, dcs.Write{Key: dcs.ConfigKey, Value: text, Prev: dcs.Any})
 	}
 	if err == nil {
-		c.opts.settings = settings
+		c.opts.settings, c.values = settings, config
 	}
 	return err
+}
+
+// configured notes what a leader put where the store had no configuration any more.
+func (c *Cluster) configured(text []byte) {
+	var values map[string]any
+	if json.Unmarshal(text, &values) != nil {
+		return
+	}
+	if s, _, err := ha.ParseSettings(values, ha.ShortFloors()); err == nil {
+		c.opts.settings = s
+	}
+}
+
+// ToggleFailsafe changes failsafe_mode and nothing else, as an operator does who
+// reads that a member is barred by the failsafe map.
+func (c *Cluster) ToggleFailsafe() error {
+	config := maps.Clone(c.values)
+	if text := c.Document(dcs.ConfigKey); text != nil {
+		if err := json.Unmarshal(text, &config); err != nil {
+			return err
+		}
+	}
+	on, _ := config["failsafe_mode"].(bool)
+	config["failsafe_mode"] = !on
+	return c.Configure(config)
 }
 
 // Switchover asks for one, as regentctl does; an empty to leaves the choice.

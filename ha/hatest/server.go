@@ -24,7 +24,13 @@ func (s *server) Status(ctx context.Context) postgres.Status {
 	if err := s.process.gate(ctx, "postgresql status"); err != nil {
 		return postgres.Status{At: s.process.node.clock.Now(), Data: postgres.DataUnknown, State: postgres.StateUnknown, Problem: err.Error()}
 	}
-	return s.inner.Status(ctx)
+	st := s.inner.Status(ctx)
+	if n := s.process.node; n.failQueries > 0 && st.PID != 0 {
+		n.failQueries--
+		return postgres.Status{At: st.At, Data: st.Data, SystemID: st.SystemID, Standby: st.Standby, Control: st.Control, ServerVersion: st.ServerVersion,
+			PID: st.PID, StartedAt: st.StartedAt, State: postgres.StateUnknown, AnsweredAt: st.AnsweredAt, Problem: "no query went through: too many clients"}
+	}
+	return st
 }
 
 // SetLauncher is for as long as the agent lives.

@@ -24,16 +24,18 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// TestSimulation plays SEEDS histories, or the one of SEED with its whole trace.
+// TestSimulation plays SEEDS histories, from that of seed FROM on, or the one of SEED
+// with its whole trace.
 func TestSimulation(t *testing.T) {
 	if os.Getenv("SEED") != "" {
 		play(t, number(t, "SEED", 1), os.Stdout)
 		return
 	}
+	from := number(t, "FROM", 1)
 	for seed := range number(t, "SEEDS", seeds) {
-		t.Run(fmt.Sprint(seed+1), func(t *testing.T) {
+		t.Run(fmt.Sprint(from+seed), func(t *testing.T) {
 			t.Parallel()
-			play(t, seed+1, nil)
+			play(t, from+seed, nil)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/regent-ha/regent/clock"
@@ -72,9 +73,15 @@ func call[T any](ctx context.Context, d *door, verb string, do func() (T, error)
 		n := p.node
 		arrives := func() {
 			value, err := do()
+			if n.cutInRenewal != "" && strings.HasPrefix(verb, n.cutInRenewal) {
+				n.cutInRenewal = ""
+				d.store.cluster.CutStore(n.name, true, true)
+			}
 			w.in(w.delay(storeLatency), "", func() {
 				switch {
 				case n.down || p.dead.Load():
+				case n.lostRenewals && strings.HasPrefix(verb, "renew "):
+					w.logf("%s store %s: the answer is lost", n.name, verb)
 				case n.fromStoreCut:
 					n.lateReplies = append(n.lateReplies, func() { reply(value, err) })
 				case n.flaky && w.chance(8):
@@ -130,12 +137,18 @@ func (d *door) Read(ctx context.Context) (dcs.Snapshot, error) {
 	sent := d.process.node.clock.Now()
 	s, err := call(ctx, d, "read", func() (dcs.Snapshot, error) { return d.inner.Read(context.Background()) })
 	s.Sent = sent
+	if err == nil && s.Leader != nil && !d.process.dead.Load() {
+		d.process.node.sees(s)
+	}
 	return s, err
 }
 
 // AttemptToAcquireLeader implements dcs.DCS.
 func (d *door) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 	sent := d.process.node.clock.Now()
+	if !d.process.dead.Load() {
+		d.process.node.unsettled = true
+	}
 	l, err := call(ctx, d, "acquire", func() (dcs.Lease, error) {
 		l, err := d.inner.AttemptToAcquireLeader(context.Background())
 		if refused := (*dcs.RefusedError)(nil); errors.As(err, &refused) && refused.Holder != nil && refused.Holder.Grant == d.unknown && d.unknown != "" {
@@ -144,6 +157,7 @@ func (d *door) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 		if err == nil {
 			d.unknown = l.ID
 			l.Since = sent
+			d.process.node.wonAt = d.process.world.time()
 			d.process.node.granted(l)
 		}
 		return l, err
@@ -151,13 +165,16 @@ func (d *door) AttemptToAcquireLeader(ctx context.Context) (dcs.Lease, error) {
 	if err == nil {
 		d.unknown = ""
 	}
+	if (err == nil || errors.Is(err, dcs.ErrHeld)) && !d.process.dead.Load() {
+		d.process.node.unsettled = false
+	}
 	return d.stamp(l, err), err
 }
 
 // UpdateLeader implements dcs.DCS.
 func (d *door) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write) (dcs.Lease, error) {
 	sent := d.process.node.clock.Now()
-	renewed, err := call(ctx, d, "renew", func() (dcs.Lease, error) {
+	renewed, err := call(ctx, d, "renew"+carried(docs), func() (dcs.Lease, error) {
 		renewed, err := d.inner.UpdateLeader(context.Background(), l, docs...)
 		if err == nil || errors.Is(err, dcs.ErrConflict) {
 			renewed.Since = sent
@@ -169,6 +186,29 @@ func (d *door) UpdateLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write)
 		return renewed, err
 	})
 	return d.stamp(renewed, err), err
+}
+
+// sees notes whom the node knows from now on.
+func (n *node) sees(s dcs.Snapshot) {
+	clear(n.knew)
+	for key := range s.Documents {
+		if name, ok := strings.CutPrefix(string(key), string(dcs.MemberKey(""))); ok {
+			n.knew[name] = true
+		}
+	}
+}
+
+// carried tells what documents go with a renewal, the failsafe map first.
+func carried(docs []dcs.Write) string {
+	var keys string
+	for _, d := range docs {
+		if d.Key == dcs.FailsafeKey {
+			keys = " " + string(d.Key) + keys
+		} else {
+			keys += " " + string(d.Key)
+		}
+	}
+	return keys
 }
 
 // stamp is where the mutant sits that counts a lease from the answer on.
@@ -184,7 +224,11 @@ func (d *door) ReleaseLeader(ctx context.Context, l dcs.Lease, docs ...dcs.Write
 	if !d.process.dead.Load() {
 		d.process.node.released(l)
 	}
+	switchover := d.process.node.handsOver()
 	_, err := call(ctx, d, "release", func() (struct{}, error) {
+		if switchover {
+			d.store.cluster.handsOver(d.process.node)
+		}
 		return struct{}{}, d.inner.ReleaseLeader(context.Background(), l, docs...)
 	})
 	return err
@@ -212,7 +256,13 @@ func (d *door) Touch(ctx context.Context, m dcs.Member) error {
 
 // Put implements dcs.DCS.
 func (d *door) Put(ctx context.Context, w dcs.Write) (dcs.Version, error) {
-	return call(ctx, d, "put "+string(w.Key), func() (dcs.Version, error) { return d.inner.Put(context.Background(), w) })
+	return call(ctx, d, "put "+string(w.Key), func() (dcs.Version, error) {
+		version, err := d.inner.Put(context.Background(), w)
+		if err == nil && w.Key == dcs.ConfigKey {
+			d.store.cluster.configured(w.Value)
+		}
+		return version, err
+	})
 }
 
 // Delete implements dcs.DCS.
