@@ -61,10 +61,11 @@ func (c *Cluster) watchSound() {
 		n.countFree(led, cluster.Leader == nil)
 	}
 	for i, n := range c.nodes {
-		for j, other := range c.nodes[:i] {
-			at := c.linked[[2]int{i, j}]
+		for _, other := range c.nodes[:i] {
+			way := [2]int{n.index, other.index}
+			at := c.linked[way]
 			since(&at, now, !c.peersCut(n, other) && !c.peersCut(other, n) || !n.acts() || !other.acts())
-			c.linked[[2]int{i, j}] = at
+			c.linked[way] = at
 		}
 	}
 }
@@ -167,8 +168,8 @@ func (c *Cluster) available() {
 // don't.
 func (c *Cluster) connected(set int) clock.Instant {
 	var from clock.Instant
-	for _, n := range c.nodes {
-		if set&(1<<n.index) == 0 {
+	for i, n := range c.nodes {
+		if set&(1<<i) == 0 {
 			continue
 		}
 		if n.sound.fit.IsZero() {
@@ -190,8 +191,8 @@ func (c *Cluster) connected(set int) clock.Instant {
 }
 
 func (c *Cluster) namesOf(set int) (names []string) {
-	for _, n := range c.nodes {
-		if set&(1<<n.index) != 0 {
+	for i, n := range c.nodes {
+		if set&(1<<i) != 0 {
 			names = append(names, n.name)
 		}
 	}

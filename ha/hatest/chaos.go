@@ -33,7 +33,7 @@ func (h Chaos) Run(t testing.TB) error {
 	o := h.Options
 	choice := newWorld(o.Seed ^ 0xC0FFEE).rng
 	if o.Config == nil {
-		o.Config = map[string]any{"failsafe_mode": choice.IntN(2) == 0}
+		o.Config = map[string]any{"failsafe_mode": choice.IntN(4) > 0}
 		for key, value := range timings[choice.IntN(len(timings))] {
 			o.Config[key] = value
 		}

@@ -22,7 +22,7 @@ var orderMishaps = []mishap{
 		return nil
 	}},
 	{"reconfigured", func(c *Cluster, _, _ *node) func() {
-		config := map[string]any{"failsafe_mode": c.world.chance(2)}
+		config := map[string]any{"failsafe_mode": !c.world.chance(4)}
 		for key, value := range timings[c.world.rng.IntN(len(timings))] {
 			config[key] = value
 		}
