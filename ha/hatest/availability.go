@@ -54,7 +54,7 @@ func (c *Cluster) watchSound() {
 		}
 		l := n.inner.Look()
 		since(&s.agent, now, n.answers())
-		since(&s.whole, now, n.answers() && n.guardWorks() && !n.runDirFull && !n.full && !l.Hangs)
+		since(&s.whole, now, n.answers() && n.guardWorks() && !n.runDirFull && !n.full && !n.forbids && !l.Hangs)
 		reaches := !s.whole.IsZero() && c.store.mode == storeUp && n.reachesStore() && n.allowed()
 		since(&s.fit, now, reaches && !led && n.electable(l, cluster))
 		since(&s.standby, now, reaches && l.Running && l.Standby && n.keepsStillFor(nil).IsZero())

@@ -16,6 +16,9 @@ const asked = 4 * time.Second
 // may be late.
 const courtesy = 4*time.Second - 500*time.Millisecond
 
+// turn is for how long a member stays out that has won the key and came to nothing.
+const turn = 10 * time.Second
+
 // countFree counts for how long the leader key was free, as far as n's agent can have
 // known, since somebody led.
 func (n *node) countFree(led, free bool) {
@@ -42,6 +45,8 @@ func (c *Cluster) hadToAsk(n, m *node, before postgrestest.Look) bool {
 		return false
 	case !held(m.sound.standby) || !held(c.joined(n, m)):
 		return false
+	case m.wonAt.After(from.Add(-turn)):
+		return false // it had its turn, and gave the key back
 	case l.Timeline != before.Timeline:
 		return false // which is ahead isn't said by who has which row
 	}
