@@ -34,7 +34,10 @@ func (j *jobs) startServer(ctx context.Context, r run) error {
 }
 
 // unaskedError is why a promotion came to nothing before the server was asked for it.
-type unaskedError struct{ error }
+type unaskedError struct {
+	error
+	forbidden bool // by what the user wants to be run before that, or that outlived the lease
+}
 
 func (e unaskedError) Unwrap() error { return e.error }
 
@@ -45,19 +48,19 @@ func (j *jobs) promote(ctx context.Context, r run) error {
 	a := j.agent
 	term := a.office.get()
 	if _, err := a.office.allows(term, r.NotAfter); err != nil {
-		return unaskedError{err}
+		return unaskedError{error: err}
 	}
 	if !r.Again {
 		if err := a.cfg.PostgreSQL.PrePromote(ctx); err != nil {
-			return unaskedError{err}
+			return unaskedError{err, true}
 		}
 	}
 	if a.office.get().First != term.First {
-		return unaskedError{errEnded}
+		return unaskedError{errEnded, true}
 	}
 	permit, err := a.office.permit(never)
 	if err != nil {
-		return unaskedError{err}
+		return unaskedError{error: err}
 	}
 	return a.cfg.PostgreSQL.Promote(ctx, permit.NotAfter)
 }
@@ -65,16 +68,20 @@ func (j *jobs) promote(ctx context.Context, r run) error {
 // promoted is the memory after a promotion, or a try.
 func promoted(m memory, now clock.Instant, err error) memory {
 	m.Winning = winning{}
-	if errors.As(err, new(unaskedError)) {
-		return unpromoted(m, now, err.Error())
+	var unasked unaskedError
+	if errors.As(err, &unasked) {
+		return unpromoted(m, now, unasked.forbidden, err.Error())
 	}
 	m.Promoting = now // the server may have got the request all the same
 	return m
 }
 
 // unpromoted is the memory after a promotion that the server wasn't asked for.
-func unpromoted(m memory, now clock.Instant, why string) memory {
-	m.Promoting, m.Promotes = 0, m.Promotes.failed(now, why)
+func unpromoted(m memory, now clock.Instant, forbidden bool, why string) memory {
+	m.Promoting = 0
+	if forbidden {
+		m.Promotes = m.Promotes.failed(now, why)
+	}
 	return m
 }
 

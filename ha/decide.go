@@ -204,7 +204,7 @@ func rememberJob(v view, m memory) memory {
 		}
 	case jobPromote:
 		if v.Job.Unasked {
-			m = unpromoted(m, v.Now, v.Job.Err)
+			m = unpromoted(m, v.Now, v.Job.Forbidden, v.Job.Err)
 		} else {
 			m.Promoting = v.Now
 		}

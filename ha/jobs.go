@@ -57,7 +57,9 @@ func (j *jobs) start(ctx context.Context, r run) error {
 		j.mu.Lock()
 		j.job.Done, j.job.Ancestry = true, ancestry
 		if err != nil {
-			j.job.Err, j.job.Unasked = err.Error(), errors.As(err, new(unaskedError))
+			var unasked unaskedError
+			j.job.Err, j.job.Unasked = err.Error(), errors.As(err, &unasked)
+			j.job.Forbidden = unasked.forbidden
 		}
 		j.err = err
 		j.stop()

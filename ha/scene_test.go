@@ -314,7 +314,7 @@ func (s *scene) peer(w words) {
 }
 
 func (s *scene) job(w words) {
-	s.v.Job = job{Kind: jobKind(w.bare[0]), Since: s.v.Now.Add(-time.Second), Done: w.has("done"), Err: w.values["err"], Unasked: w.has("unasked"), Target: w.values["with"]}
+	s.v.Job = job{Kind: jobKind(w.bare[0]), Since: s.v.Now.Add(-time.Second), Done: w.has("done"), Err: w.values["err"], Unasked: w.has("unasked") || w.has("forbidden"), Forbidden: w.has("forbidden"), Target: w.values["with"]}
 	if since := w.ago("since"); !since.IsZero() {
 		s.v.Job.Since = since
 	}

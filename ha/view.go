@@ -125,7 +125,9 @@ type job struct {
 	Err      string
 	Ancestry postgres.Ancestry // of a check
 	Progress postgres.Progress
-	Unasked  bool // of a promotion that failed: the server wasn't asked for it
+	// Of a promotion that failed: the server wasn't asked for it, and it was forbidden
+	// by what the user wants to be run before, or that outlived the lease.
+	Unasked, Forbidden bool
 }
 
 func (j job) running() bool { return j.Kind != "" && !j.Done }
