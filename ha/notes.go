@@ -152,8 +152,8 @@ func (a *Agent) resume(ctx context.Context) {
 	}
 	a.pledges.resume(note.Pledges)
 	a.pledged.held(never)
-	t.Lease, t.Unknown = lease, false
-	err = a.confirm(ctx, "", a.settings.Timing().Plan(lease), func(into *term) { *into = t })
+	t.Lease, t.Unknown, t.Plan = lease, false, a.settings.Timing().Plan(lease)
+	err = a.confirm(ctx, "", t.Plan, func(into *term) { *into = t })
 	if err != nil {
 		a.log.Warn("the lease of the agent before us could not be taken up", "error", err)
 		return

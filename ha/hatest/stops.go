@@ -6,6 +6,7 @@ import (
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/fence"
+	"github.com/regent-ha/regent/ha"
 	"github.com/regent-ha/regent/postgres"
 )
 
@@ -77,6 +78,16 @@ func (g *guard) stopsStandby(before fence.State, how string) {
 // to become a primary without a lease.
 var stopping = []string{"restart", "reinitialize", "shutdown/", "diverged/", "follow/change", "promotion/lost"}
 
+// stoppingRule is the rule by which a stop was begun: others only wait for it since.
+func stoppingRule(decisions []ha.Decision) string {
+	for _, d := range slices.Backward(decisions) {
+		if d.Rule != "job" {
+			return d.Rule
+		}
+	}
+	return ""
+}
+
 // stopsStandby is called when an agent is about to stop the server.
 func (s *server) stopsStandby(how postgres.Stop) {
 	n := s.process.node
@@ -84,7 +95,7 @@ func (s *server) stopsStandby(how postgres.Stop) {
 	if process == 0 || s.process.dead.Load() {
 		return
 	}
-	rule := n.agent.Report().Decision.Rule
+	rule := stoppingRule(n.agent.Decisions())
 	n.cluster.world.arrive(arrival{node: n.index, kind: "stop", label: rule, admit: func() {
 		asked := slices.ContainsFunc(stopping, func(known string) bool { return strings.HasPrefix(rule, known) })
 		if !asked && n.promoted != process {
