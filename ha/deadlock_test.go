@@ -16,7 +16,7 @@ import (
 // for it, at once unless somebody waits for another, and all of them when courtesy has
 // ended: it must not leave the cluster without a leader.
 func TestSomebodyRuns(t *testing.T) {
-	var waited, handicapped bool
+	handicapped := false
 	rapid.Check(t, func(t *rapid.T) {
 		views := drawElection(t)
 		reached := drawReach(t, len(views))
@@ -38,14 +38,13 @@ func TestSomebodyRuns(t *testing.T) {
 			case passed == handedOverWait && len(running) < len(able):
 				t.Fatalf("nobody leads after %v, of %v not all run (failover %+v):\n%s", passed, able, views[0].Store.Cluster.Failover, verdicts)
 			}
-			waited = waited || waits
 			for i := range views {
 				views[i].Now = views[i].Now.Add(time.Second)
 			}
 		}
 	})
-	if !waited || !handicapped {
-		t.Errorf("somebody waited: %t; somebody couldn't lead: %t", waited, handicapped)
+	if !handicapped {
+		t.Error("everybody could always lead")
 	}
 }
 
