@@ -24,8 +24,8 @@ func handicap(v view) string {
 	return ""
 }
 
-// How often it is tried whether the run directory can be written: while somebody
-// leads, for those who look for a successor, once in a loop_wait.
+// probeEvery is how often it is tried whether the run directory can be written while
+// nobody leads. Else it is once in a loop_wait, for a leader that looks for a successor.
 const probeEvery = time.Second
 
 // probes are what became of the last try to write something down.

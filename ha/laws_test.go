@@ -67,6 +67,12 @@ func TestLawsOfSwitchovers(t *testing.T) {
 				v.Peers[name] = p
 			}
 		}
+		if rapid.Bool().Draw(t, "d answers") {
+			v.Store.Cluster.Members = append(v.Store.Cluster.Members, dcs.Member{Name: "d", APIURL: "http://d"})
+			asked := v.Memory.Handover.Ended.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "d asked")) * time.Millisecond)
+			v.Peers["d"] = peer{Asked: asked, Answered: asked.Add(time.Millisecond), Status: PeerStatus{Running: true, InRecovery: true, Timeline: 1,
+				Location: rapid.SampledFrom([]uint64{900, 1000, 1100}).Draw(t, "d at"), Priority: 1}}
+		}
 		holdLaws(t, v)
 		ended[decide(v).ID]++
 	})
