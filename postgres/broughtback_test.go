@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -229,6 +231,43 @@ func TestFailingCloneLeavesNothingAside(t *testing.T) {
 	}
 	if found, err := filepath.Glob(r.dataPath("regent.*")); err != nil || len(found) > 0 {
 		t.Errorf("marks are left: %v %v", found, err)
+	}
+}
+
+// The agent was killed while a command was at it. What that left is known by its
+// sign; without one it is kept.
+func TestRemainsOfAKilledCommand(t *testing.T) {
+	p := newReplicable(t, "p1", nil)
+	for _, test := range []struct {
+		name   string
+		signed bool
+	}{{"signed", true}, {"killed before the sign was there", false}} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newServer(t, "r1", withRewind)
+			cmd := exec.Command("/proc/self/exe", "-test.run=^TestClonerProcess$")
+			cmd.Env = append(os.Environ(), "CLONER_DIR="+r.options.DataDir, "CLONER_PORT="+strconv.Itoa(p.port),
+				"CLONER_COMMAND=sh -c 'echo x > "+r.options.DataDir+"/x; while :; do sleep 0.1; done'")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+			must(t, cmd.Start())
+			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+			testenv.Eventually(t, limit, "the sign to be there", func() error {
+				if found, err := signs(r.options.DataDir); err != nil || len(found) == 0 {
+					return fmt.Errorf("it isn't: %w", err)
+				}
+				return nil
+			})
+			must(t, cmd.Process.Kill())
+			_ = cmd.Wait()
+			kept := 0
+			if !test.signed {
+				must(t, removeSigns(r.options.DataDir, isAnySign))
+				kept = 1
+			}
+			must(t, r.Clone(testContext(t), p.upstreamSlot("r1"), nil))
+			if got := r.keptDirs(); len(got) != kept {
+				t.Errorf("set aside: %v", got)
+			}
+		})
 	}
 }
 
