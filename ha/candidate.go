@@ -275,6 +275,8 @@ func weighAnswer(v view, m dcs.Member, p peer) opinion {
 		return opinion{reason: fmt.Sprintf("its WAL on timeline %d is not on the cluster's history", a.Timeline)}
 	case v.Settings.CheckTimeline && behindTimeline(c, a.Timeline):
 		return opinion{reason: fmt.Sprintf("its timeline %d is behind the last known cluster timeline", a.Timeline)}
+	case onOlderTimeline(v, a):
+		return opinion{reason: fmt.Sprintf("its timeline %d is older than mine, and the store doesn't tell which is the cluster's", a.Timeline)}
 	case a.Location > mine && c.Failover.Candidate != v.Self.Name:
 		return giveWay(v, "Wal position of %s is ahead of my wal position", m.Name)
 	case a.Location > mine && c.Failover.Leader != "":

@@ -55,8 +55,9 @@ func awaitKnown(v view, fit candidacy) candidacy {
 	return wait
 }
 
-// mayKnowBetter says why m may have rows that we lack. Empty: it can't lead, has
-// no data, or has answered and is no further than we are.
+// mayKnowBetter says why m may have rows that we lack. Empty: it may not lead, has
+// no data, or has answered and is no further than we are. That it can't lead at the
+// moment is no reason: its guard may be on its way as its server is.
 func mayKnowBetter(v view, m dcs.Member) string {
 	p := v.Peers[m.Name]
 	entry, there := v.Store.Cluster.Member(m.Name)
@@ -67,12 +68,21 @@ func mayKnowBetter(v view, m dcs.Member) string {
 		return "has not answered"
 	case p.Err != "":
 		return "can't be reached"
-	case a.NoFailover || a.Watchdog || a.Unfit != "":
+	case a.NoFailover || m.Tags.NoFailover():
 		return ""
 	case !a.Running:
 		return "has not said how far it has come, since its PostgreSQL is not running"
-	case a.Location > uint64(v.Server.Location):
+	case a.Timeline > uint32(v.Server.Timeline):
+		return fmt.Sprintf("is on timeline %d, which is later than mine", a.Timeline)
+	case a.Location > uint64(v.Server.Location) && !onOlderTimeline(v, a):
 		return "is ahead"
 	}
 	return ""
+}
+
+// onOlderTimeline says whether a peer has missed a promotion that we have seen, where
+// the store doesn't tell what the cluster's history is: its position is no measure
+// then, since what it has past the promotion is off the history.
+func onOlderTimeline(v view, a PeerStatus) bool {
+	return blank(v.Store.Cluster) && a.Timeline != 0 && a.Timeline < uint32(v.Server.Timeline)
 }

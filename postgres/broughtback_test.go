@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,9 +123,28 @@ func (f *fixture) halfCloned(p *fixture) {
 	must(f.t, f.Configure(f.settings))
 }
 
-func TestCopyBroughtBackAfterAClone(t *testing.T) {
+// TestCopyBroughtBack brings a copy back to where clones of one server have failed.
+func TestCopyBroughtBack(t *testing.T) {
 	p := newReplicable(t, "p1", nil)
 	p.sql("CREATE TABLE t AS SELECT i, repeat('x', 500) FROM generate_series(1, 50000) i")
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *fixture)
+	}{
+		{"after a clone", copyAfterAClone},
+		{"after a command", copyAfterACommand},
+		{"during a command", copyDuringACommand},
+		{"over what a command left", copyOverWhatACommandLeft},
+		{"where nothing can be renamed", copyWhereNothingCanBeRenamed},
+		{"WAL elsewhere", walBroughtBackElsewhere},
+		{"nothing was brought back", failingCloneLeavesNothingAside},
+		{"nothing was brought back after a killed command", remainsOfAKilledCommand},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, p) })
+	}
+}
+
+func copyAfterAClone(t *testing.T, p *fixture) {
 	all := maps.Clone(ways)
 	all["restored beside what the clone left"] = func(f *fixture, backup string) { f.restore(backup) }
 	for how, bring := range all {
@@ -158,8 +179,7 @@ func (f *fixture) withBasebackup() {
 	must(f.t, f.Configure(f.settings))
 }
 
-func TestCopyBroughtBackAfterACommand(t *testing.T) {
-	p := newReplicable(t, "p1", nil)
+func copyAfterACommand(t *testing.T, p *fixture) {
 	for how, bring := range ways {
 		t.Run(how, func(t *testing.T) {
 			r := newServer(t, "r1", failingCommand)
@@ -177,8 +197,7 @@ func TestCopyBroughtBackAfterACommand(t *testing.T) {
 
 // A copy that came back while the command ran, before it left anything, isn't the
 // command's.
-func TestCopyBroughtBackDuringACommand(t *testing.T) {
-	p := newReplicable(t, "p1", nil)
+func copyDuringACommand(t *testing.T, p *fixture) {
 	r := newServer(t, "r1", func(o *Options, s *Settings) {
 		withRewind(o, s)
 		s.CloneMethods = []Method{{Name: "swapped", NoParams: true,
@@ -195,8 +214,7 @@ func TestCopyBroughtBackDuringACommand(t *testing.T) {
 
 // Files that were restored over what a command left can be told by when they
 // changed, though the sign is still there.
-func TestCopyRestoredOverWhatACommandLeft(t *testing.T) {
-	p := newReplicable(t, "p1", nil)
+func copyOverWhatACommandLeft(t *testing.T, p *fixture) {
 	r := newServer(t, "r1", failingCommand)
 	if err := r.Clone(testContext(t), p.upstreamSlot("r1"), nil); err == nil {
 		t.Fatal("the command didn't fail")
@@ -211,8 +229,7 @@ func TestCopyRestoredOverWhatACommandLeft(t *testing.T) {
 }
 
 // What a command leaves again and again is removed each time.
-func TestFailingCloneLeavesNothingAside(t *testing.T) {
-	p := newReplicable(t, "p1", nil)
+func failingCloneLeavesNothingAside(t *testing.T, p *fixture) {
 	r := newServer(t, "r1", failingCommand)
 	for range 3 {
 		if err := r.Clone(testContext(t), p.upstreamSlot("r1"), nil); err == nil {
@@ -229,6 +246,42 @@ func TestFailingCloneLeavesNothingAside(t *testing.T) {
 	}
 	if found, err := filepath.Glob(r.dataPath("regent.*")); err != nil || len(found) > 0 {
 		t.Errorf("marks are left: %v %v", found, err)
+	}
+}
+
+// The agent was killed while a command was at it. What that left is known by its
+// sign; without one it is kept.
+func remainsOfAKilledCommand(t *testing.T, p *fixture) {
+	for _, test := range []struct {
+		name   string
+		signed bool
+	}{{"signed", true}, {"killed before the sign was there", false}} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newServer(t, "r1", withRewind)
+			cmd := exec.Command("/proc/self/exe", "-test.run=^TestClonerProcess$")
+			cmd.Env = append(os.Environ(), "CLONER_DIR="+r.options.DataDir, "CLONER_PORT="+strconv.Itoa(p.port),
+				"CLONER_COMMAND=sh -c 'echo x > "+r.options.DataDir+"/x; while :; do sleep 0.1; done'")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+			must(t, cmd.Start())
+			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+			testenv.Eventually(t, limit, "the sign to be there", func() error {
+				if found, err := signs(r.options.DataDir); err != nil || len(found) == 0 {
+					return fmt.Errorf("it isn't: %w", err)
+				}
+				return nil
+			})
+			must(t, cmd.Process.Kill())
+			_ = cmd.Wait()
+			kept := 0
+			if !test.signed {
+				must(t, removeSigns(r.options.DataDir, isAnySign))
+				kept = 1
+			}
+			must(t, r.Clone(testContext(t), p.upstreamSlot("r1"), nil))
+			if got := r.keptDirs(); len(got) != kept {
+				t.Errorf("set aside: %v", got)
+			}
+		})
 	}
 }
 
@@ -275,9 +328,7 @@ func TestCopyBroughtBackAfterARewind(t *testing.T) {
 }
 
 // Where nothing can be renamed the agent stays out, and nothing is touched.
-func TestCopyBroughtBackWhereNothingCanBeRenamed(t *testing.T) {
-	p := newReplicable(t, "p1", nil)
-	p.sql("CREATE TABLE t AS SELECT i, repeat('x', 500) FROM generate_series(1, 50000) i")
+func copyWhereNothingCanBeRenamed(t *testing.T, p *fixture) {
 	r := newServer(t, "r1", func(o *Options, s *Settings) {
 		withRewind(o, s)
 		o.DataDir = filepath.Join(filepath.Dir(o.DataDir), "closed", "data")
@@ -302,9 +353,7 @@ func TestCopyBroughtBackWhereNothingCanBeRenamed(t *testing.T) {
 
 // WAL that somebody has put where a clone would have it isn't removed with what
 // that clone left.
-func TestWALBroughtBackElsewhere(t *testing.T) {
-	p := newReplicable(t, "p1", nil)
-	p.sql("CREATE TABLE t AS SELECT i, repeat('x', 500) FROM generate_series(1, 50000) i")
+func walBroughtBackElsewhere(t *testing.T, p *fixture) {
 	wal := filepath.Join(testenv.ShortTempDir(t), "wal")
 	r := newServer(t, "r1", func(o *Options, s *Settings) {
 		withRewind(o, s)

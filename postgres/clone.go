@@ -89,8 +89,11 @@ func (s *Server) vacate(ctx context.Context, keep bool) (before mark, err error)
 		return mark{}, err
 	}
 	held, err := s.held()
-	if err != nil || len(held) == 0 {
+	if err != nil {
 		return before, err
+	}
+	if len(held) == 0 {
+		return before, removeSigns(s.opts.DataDir, isAnySign)
 	}
 	remains, err := s.remainsOf(before, held)
 	switch {

@@ -222,7 +222,15 @@ func TestClonerProcess(t *testing.T) {
 	s, err := New(Options{Name: "r1", Scope: "demo", DataDir: dir, BinDir: testenv.PostgresBin(t), PassFile: filepath.Join(filepath.Dir(dir), "pgpass")},
 		Settings{Listen: "127.0.0.1:1", Replication: Credentials{Username: "replicator", Password: `re\p:li`}, CloneArgs: []string{"--max-rate=2M"}})
 	must(t, err)
-	must(t, s.Clone(t.Context(), Upstream{Name: "p1", Host: "127.0.0.1", Port: port}, func(Progress) { fmt.Println("PROGRESS") }))
+	if command := os.Getenv("CLONER_COMMAND"); command != "" {
+		must(t, s.Configure(Settings{Listen: "127.0.0.1:1", CloneMethods: []Method{{Name: "command", Command: command, NoParams: true, NoLeader: true}}}))
+		port = 0
+	}
+	up := Upstream{Name: "p1", Host: "127.0.0.1", Port: port}
+	if port == 0 {
+		up = Upstream{}
+	}
+	must(t, s.Clone(t.Context(), up, func(Progress) { fmt.Println("PROGRESS") }))
 }
 
 func TestKilledCloneIsIncomplete(t *testing.T) {
