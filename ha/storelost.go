@@ -60,7 +60,8 @@ func storeLostRelease(v view) decision {
 		d.Memory.Handover = handover{}
 		d.Memory.NotTaken, d.Memory.Refusal = h.Request, "the store could not be reached"
 	}
-	return d.with(release{finalDocuments(v)}, disarm{}).within(v, 0)
+	// A store that is silent must not keep the guard waiting, which would stop the standby.
+	return d.with(disarm{}, release{finalDocuments(v)}).within(v, 0)
 }
 
 // renewalsLost says whether a store that can be read leaves it open if it renews

@@ -97,7 +97,7 @@ func serve(ctx context.Context, store dcs.DCS, server *postgres.Server, peers *r
 		return err
 	}
 	agent, err := ha.New(ha.Config{
-		Name: *name, Scope: *scope, DCS: store, PostgreSQL: server, Peers: peers, Notes: notes,
+		Name: *name, Scope: *scope, DCS: store, PostgreSQL: server, Peers: peers, Notes: notes, Known: ha.NewKnownFile(*data),
 		Fencing: ha.Fencing{Connect: func(ctx context.Context) (ha.Fence, error) { return fence.Connect(ctx, guard) }},
 		ConnURL: "postgres://" + *listen + "/postgres", APIURL: "http://" + *api + "/patroni",
 		Settings: ha.DefaultSettings(), NewCluster: []byte(`{"loop_wait": 5}`),
