@@ -169,6 +169,8 @@ func broken(v view, act action) string {
 		switch {
 		case v.Pledged.binds(v.Now):
 			return "no try for the key under a pledge"
+		case v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled && mayCount(v):
+			return "no try for the key while somebody may count on a pledge from before the boot"
 		case !v.Store.readable():
 			return "no try for the key on an unreadable store"
 		case v.Self.Tags.NoFailover() && v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled:
@@ -236,6 +238,29 @@ func drained(v view) bool {
 	for _, p := range v.Peers {
 		if !p.Asked.Before(since) && !p.awaited() && p.Status.Location >= uint64(v.Server.Location) {
 			return v.Server.Control != nil && v.Server.Control.State == "shut down"
+		}
+	}
+	return false
+}
+
+// mapsInForce are the failsafe maps that the store may have.
+func mapsInForce(v view) []map[string]string {
+	maps := []map[string]string{v.Store.Cluster.Failsafe.Members}
+	for _, m := range v.Term.Maps {
+		maps = append(maps, m.Members)
+	}
+	return maps
+}
+
+// mayCount says whether a member of the failsafe map may count on a pledge of ours of
+// which nothing was noted.
+func mayCount(v view) bool {
+	if v.Pledged.Assumed.IsZero() || v.Now.Sub(v.Pledged.Assumed) >= v.Settings.TTL {
+		return false
+	}
+	for name := range v.Store.Cluster.Failsafe.Members {
+		if p := v.Peers[name]; name != v.Self.Name && !(p.Status.NoPledges && p.Err == "" && !p.Answered.IsZero()) {
+			return true
 		}
 	}
 	return false
@@ -318,7 +343,7 @@ func drawView(t *rapid.T) view {
 				Role:  rapid.SampledFrom([]string{"primary", "replica", "uninitialized"}).Draw(t, "role")})
 		}
 		if flag("peer " + name) {
-			p := peer{Asked: ago("asked"), Status: PeerStatus{Running: flag("runs"), InRecovery: !rarely("p primary"), Timeline: 1, Location: lsn("peer lsn"), Priority: 1}}
+			p := peer{Asked: ago("asked"), Status: PeerStatus{NoPledges: flag("no pledges"), Running: flag("runs"), InRecovery: !rarely("p primary"), Timeline: 1, Location: lsn("peer lsn"), Priority: 1}}
 			if flag("answered") {
 				p.Answered = p.Asked.Add(time.Millisecond)
 			} else {
@@ -331,7 +356,7 @@ func drawView(t *rapid.T) view {
 		c.Failover = dcs.Failover{Leader: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "from"), Candidate: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "to"), Version: "f1", Present: true}
 	}
 	if flag("failsafe map") {
-		c.Failsafe = dcs.Failsafe{Members: map[string]string{"a": "http://a", "b": "http://b"}}
+		c.Failsafe = dcs.Failsafe{Members: map[string]string{"a": "http://a", "b": "http://b"}, Version: "fs1"}
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "leader") {
 	case 0:
@@ -343,6 +368,9 @@ func drawView(t *rapid.T) view {
 		v.Term.Lease.Since = ago("renewed")
 		v.Term.Plan = v.Settings.Timing().Plan(v.Term.Lease)
 		v.Term.Unknown = rarely("unknown")
+		if rarely("sent map") {
+			v.Term.Maps = []MapNote{{Members: map[string]string{"a": "http://a", "c": "http://c"}, Prev: "fs1"}}
+		}
 		if flag("writable") {
 			v.Term.Writable = v.Term.Lease.ID
 		}
@@ -374,6 +402,9 @@ func drawView(t *rapid.T) view {
 	}
 	if rarely("pledged") {
 		v.Pledged = pledge{To: "b", Until: v.Now.Add(time.Second)}
+	}
+	if rarely("nothing was noted") {
+		v.Pledged.Assumed, v.Pledged.AssumedFor = ago("since the first start"), v.Settings.TTL
 	}
 	if rarely("pledges") {
 		v.Pledges.Plan = v.Settings.Timing().PlanFor(ago("pledges"), v.Settings.TTL)
