@@ -2,6 +2,7 @@ package ha
 
 import (
 	"context"
+	"slices"
 
 	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/postgres"
@@ -15,10 +16,14 @@ import (
 // for its promotion. From then on the guard lets nothing but a standby run, and notices
 // a request.
 func answerGuard(v view, d decision) decision {
+	speaks := v.Server.PID == 0 || v.Guard.Unasked && harmless(v)
+	if !speaks { // also where a grant is given up that can't be armed
+		d.Actions = slices.DeleteFunc(slices.Clone(d.Actions), func(a action) bool { return a == disarm{} })
+	}
 	switch {
 	case v.Term.held() || does[acquire](d):
 		return d // an arm answers it
-	case v.Server.PID != 0 && !(v.Guard.Unasked && harmless(v)):
+	case !speaks:
 		return d.within(v, slowPoll)
 	}
 	d.Actions = append([]action{disarm{}}, d.Actions...)
