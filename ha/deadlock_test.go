@@ -169,7 +169,7 @@ func drawHandicap(t *rapid.T, v *view) {
 func answerOf(v view) PeerStatus {
 	r := Report{OffHistory: offHistoryAt(v, v.Server), Handicap: handicap(v)}
 	if v.Pledged.binds(v.Now) {
-		r.bound = v.Pledged.To
+		r.PledgedTo = v.Pledged.To
 	}
 	return PeerStatus{Running: true, InRecovery: true, Timeline: uint32(v.Server.Timeline), Location: uint64(v.Server.Location),
 		NoFailover: v.Self.Tags.NoFailover(), Priority: v.Self.Tags.FailoverPriority(), Unfit: r.Unfit(), Passing: r.Passing()}

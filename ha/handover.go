@@ -105,7 +105,7 @@ func succeeds(v view, m dcs.Member, p peer) Verdict {
 		return no("tagged nofailover")
 	case a.Watchdog:
 		return no("its watchdog doesn't work")
-	case a.Unfit != "":
+	case a.Unfit != "" && !(a.PledgedTo == v.Self.Name && a.Unfit == pledgedTo(v.Self.Name) && crashed(v)):
 		return no("%s", a.Unfit)
 	case tl != 0 && a.Timeline != tl:
 		return no("is on timeline %d, not on %d", a.Timeline, tl)
@@ -113,6 +113,12 @@ func succeeds(v view, m dcs.Member, p peer) Verdict {
 		return no("its wal position exceeds maximum replication lag (%d of %d bytes)", lag, v.Settings.MaximumLagOnFailover)
 	}
 	return Verdict{Member: m.Name, Fit: true, Reason: "could lead"}
+}
+
+// crashed says whether our server has ended under us: whoever keeps still for us can
+// lead as soon as that is over, sooner than a server that doesn't start.
+func crashed(v view) bool {
+	return v.Server.State == postgres.StateStopped && v.Memory.Handover.Reason == ""
 }
 
 // failoverRequest answers a request for a switchover or failover, as leader. It

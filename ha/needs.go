@@ -101,6 +101,7 @@ type PeerStatus struct {
 	Watchdog   bool   // its watchdog is required and doesn't work
 	Unfit      string // why it won't lead by its own word (members of ours only)
 	Passing    bool   // that may be over in a moment
+	PledgedTo  string // whom it keeps still for; empty: for nobody, or it doesn't say
 	NoPledges  bool   // it says that no pledges of others count for it, and that it asks for none
 }
 

@@ -35,7 +35,7 @@ type Report struct {
 	// NoPledges says that no pledges of others count for this member, and that it isn't
 	// asking for any.
 	NoPledges bool
-	bound     string // whom it has pledged to, as of the report; empty: to nobody
+	PledgedTo string // whom it keeps still for, as of the report; empty: for nobody
 	// Handicap is what keeps this member from leading at the moment, and may pass: its
 	// guard doesn't answer, its run directory can't be written, or it can't reach the
 	// store. Empty: nothing.
@@ -70,13 +70,16 @@ func (r Report) Unfit() string {
 		return r.Member.Problem
 	case r.OffHistory != "":
 		return r.OffHistory
-	case r.bound != "":
-		return "it has pledged to " + r.bound
 	case r.NotPromoted != "":
 		return r.NotPromoted
+	case r.Handicap == "" && r.PledgedTo != "":
+		return pledgedTo(r.PledgedTo)
 	}
 	return r.Handicap
 }
+
+// pledgedTo is what makes a member unfit that keeps still for a leader.
+func pledgedTo(leader string) string { return "it has pledged to " + leader }
 
 // Passing says whether what keeps this member from leading may be over in a moment.
 func (r Report) Passing() bool { return r.Handicap != "" && r.Unfit() == r.Handicap }
@@ -176,7 +179,7 @@ func (a *Agent) Report() Report {
 	p := a.pledges.look()
 	r.NoPledges = a.begun.Load() && !p.Trying && !a.clock.Now().Before(p.Plan.End)
 	if word := a.pledged.look(); word.binds(a.clock.Now()) {
-		r.bound = word.To
+		r.PledgedTo = word.To
 	}
 	if t.held() && !t.Plan.End.IsZero() && (t.Armed != 0 || t.Writable != "") {
 		r.LeadsUntil = t.Plan.Timer

@@ -38,8 +38,11 @@ func ledHere(v view) bool {
 // storeLostLeader keeps the right to lead as long as it lasts for certain, and starts
 // a primary that has ended in place while it does.
 func storeLostLeader(v view, retry time.Duration) decision {
-	d := storeLostPrimary(v, retry)
 	stopped := v.Server.State == postgres.StateStopped && v.Server.Data == postgres.DataValid && !v.Job.running()
+	if stopped && v.Memory.Starts.Failed >= startsBeforeFailover {
+		return storeLostRelease(v) // others may reach the store, and mustn't keep still for nothing
+	}
+	d := storeLostPrimary(v, retry)
 	if !stopped || gives(d) || v.Now.Before(v.Memory.Starts.Next) {
 		return d
 	}

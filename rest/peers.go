@@ -38,6 +38,8 @@ type Status struct {
 		Version string `json:"version"`
 		Unfit   string `json:"unfit"`
 		Passing bool   `json:"passing"` // what makes it unfit may be over in a moment
+		// PledgedTo is the leader that it keeps still for.
+		PledgedTo string `json:"pledged_to"`
 		// NoPledges says that no pledges of others count for it, and that it asks for none.
 		NoPledges bool `json:"no_pledges"`
 	} `json:"regent"` // nil: it isn't one of ours
@@ -77,7 +79,8 @@ func (s Status) Peer() ha.PeerStatus {
 		NoFailover: s.Tags.NoFailover(), Priority: s.Tags.FailoverPriority(),
 	}
 	if s.Regent != nil {
-		p.Unfit, p.Passing, p.NoPledges = s.Regent.Unfit, s.Regent.Passing, s.Regent.NoPledges
+		p.Unfit, p.Passing = s.Regent.Unfit, s.Regent.Passing
+		p.PledgedTo, p.NoPledges = s.Regent.PledgedTo, s.Regent.NoPledges
 	}
 	if wal == nil {
 		return p

@@ -139,6 +139,7 @@ func (s *Server) own(r ha.Report) *jsontext.Object {
 	o.Set("version", s.o.Release)
 	setText(o, "unfit", r.Unfit())
 	setTrue(o, "passing", r.Passing())
+	setText(o, "pledged_to", r.PledgedTo)
 	setTrue(o, "no_pledges", r.NoPledges)
 	return o
 }

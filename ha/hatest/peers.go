@@ -46,7 +46,7 @@ func peerStatus(r ha.Report) ha.PeerStatus {
 		InRecovery: s.Role == postgres.RoleReplica,
 		Timeline:   uint32(s.Timeline), Location: uint64(s.Location),
 		NoFailover: r.Member.Tags.NoFailover(), Priority: r.Member.Tags.FailoverPriority(),
-		Unfit: r.Unfit(), Passing: r.Passing(), NoPledges: r.NoPledges,
+		Unfit: r.Unfit(), Passing: r.Passing(), PledgedTo: r.PledgedTo, NoPledges: r.NoPledges,
 	}
 }
 

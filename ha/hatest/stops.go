@@ -38,7 +38,7 @@ func (n *node) stand() {
 		n.standing.process, n.standing.since = process, now
 	}
 	g, p := n.guard, n.process
-	there := g != nil && !g.dead && !g.frozen && p != nil && !p.frozen && g.core.State().Agent == p.pid
+	there := n.guardWorks() && p != nil && !p.frozen && g.core.State().Agent == p.pid
 	switch {
 	case !there:
 		n.standing.agent = 0
