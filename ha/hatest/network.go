@@ -83,6 +83,7 @@ func (c *Cluster) WipeStore() error {
 	c.world.logf("fault: store wiped")
 	c.dataFault()
 	c.revoked = c.world.time().Add(longestTTL)
+	c.mapless = true
 	return c.store.admin.RemoveCluster(noWait)
 }
 
