@@ -66,11 +66,6 @@ func (c *Cluster) LosePower(longest time.Duration, emptied bool) {
 			c.BootHost(n.name)
 		})
 	}
-	for _, n := range c.nodes {
-		// A member without data may make a new cluster over an emptied store, before
-		// those with data have come up: nothing keeps it from that.
-		emptied = emptied && n.inner.Look().End > 0
-	}
 	if !emptied {
 		return
 	}
