@@ -107,10 +107,18 @@ func (n *node) electable(l postgrestest.Look, c dcs.Cluster) bool {
 		return false // a cluster that is made, a copy that isn't finished, or another cluster
 	case r.Diverged() || r.OffHistory != "":
 		return false
+	case c.Leader != nil && n.behind(c.Leader.Name, l):
+		return false // who holds the key takes nobody for its successor who isn't on its timeline
 	case int64(c.Status.Optime)-int64(l.End) > n.cluster.opts.settings.MaximumLagOnFailover:
 		return false
 	}
 	return !offHistory(c, l)
+}
+
+// behind says whether the holder of the key lives and has come to a newer timeline.
+func (n *node) behind(holder string, l postgrestest.Look) bool {
+	h := n.cluster.find(holder)
+	return h != nil && h != n && h.acts() && h.inner.Look().Timeline > l.Timeline
 }
 
 // offHistory says whether WAL goes past where the cluster left its timeline, or is on
@@ -139,10 +147,12 @@ func (c *Cluster) link(a, b *node) clock.Instant {
 // majority may have pledged to it at the end of that, and what is waited for after a
 // boot is bounded by the same ttl. Then a silent member is waited for, courtesy to
 // another ends after four seconds, the key is won in one of the next rounds, and
-// somebody is promoted: a quarter of a minute is more than all of it.
+// somebody is promoted: a quarter of a minute is more than all of it. The time doesn't
+// count in which a primary stops in order, and waits for receivers that are cut off:
+// wal_sender_timeout bounds that.
 func (c *Cluster) available() {
 	a, now := &c.availability, c.world.time()
-	if c.Leader() != "" {
+	if c.Leader() != "" || c.stopping() {
 		a.led, a.longest = now, 0
 	}
 	for _, n := range c.nodes {
@@ -162,6 +172,16 @@ func (c *Cluster) available() {
 			return
 		}
 	}
+}
+
+// stopping says whether a server that was primary is on its way down.
+func (c *Cluster) stopping() bool {
+	for _, n := range c.nodes {
+		if l := n.inner.Look(); l.Stopping && !l.Standby && !n.down && !n.frozen {
+			return true
+		}
+	}
+	return false
 }
 
 // connected is since when all nodes of a set are fit and reach all that act; zero: they

@@ -52,8 +52,11 @@ func (n *node) endAll() {
 // LosePower ends every host at once; each boots within longest, at a moment of its
 // own. With emptied the store comes back without anything, too.
 func (c *Cluster) LosePower(longest time.Duration, emptied bool) {
-	c.world.logf("fault: power lost, store emptied %t", emptied)
+	c.world.logf("fault: power lost")
 	for _, n := range c.nodes {
+		if n.absent {
+			continue
+		}
 		if !n.down {
 			c.KillHost(n.name)
 		}
@@ -66,6 +69,7 @@ func (c *Cluster) LosePower(longest time.Duration, emptied bool) {
 	if !emptied {
 		return
 	}
+	c.world.logf("fault: store emptied")
 	if err := c.store.admin.RemoveCluster(noWait); err != nil {
 		c.fail("empty the store: %v", err)
 	}

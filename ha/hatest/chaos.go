@@ -13,7 +13,7 @@ import (
 type Chaos struct {
 	// Options of the cluster. Without a Config the seed chooses one.
 	Options Options
-	// Faults is how many there are; 0: 18.
+	// Faults is how many there are; 0: 20.
 	Faults int
 	// Kinds limits what can happen, by the names that the trace shows; nil: all.
 	Kinds []string
@@ -24,6 +24,7 @@ var timings = []map[string]any{
 	{"ttl": 30, "loop_wait": 10, "retry_timeout": 10},
 	{"ttl": 20, "loop_wait": 1, "retry_timeout": 3},
 	{"ttl": 5, "loop_wait": 1, "retry_timeout": 1},
+	{"ttl": 5, "loop_wait": 1, "retry_timeout": 1}, // a history of many ttl takes least there
 }
 
 // Run plays it and returns the first invariant that broke. It must be called
@@ -55,6 +56,10 @@ func (h Chaos) Run(t testing.TB) error {
 	for _, n := range c.nodes {
 		c.world.in(c.world.between(0, 3*time.Second), "", n.startAgent)
 	}
+	if last := c.nodes[len(c.nodes)-1]; len(c.nodes) > 2 && c.world.chance(3) {
+		last.absent = true // it joins the cluster later
+		c.world.in(c.world.between(3*time.Second, 12*c.opts.settings.TTL), "", func() { c.Join(last.name) })
+	}
 	h.live(c)
 	c.close()
 	return c.broken
@@ -68,7 +73,7 @@ func (h Chaos) live(c *Cluster) {
 	}
 	faults := h.Faults
 	if faults == 0 {
-		faults = 18
+		faults = 20
 	}
 	for range faults {
 		c.Run(c.pause())
@@ -105,7 +110,7 @@ func (c *Cluster) pause() time.Duration {
 // which a member is dropped after five ttl, and WAL that others don't wait for.
 func (c *Cluster) lasting() time.Duration {
 	ttl := c.opts.settings.TTL
-	if c.world.chance(4) {
+	if c.world.chance(3) {
 		return c.world.between(5*ttl, 8*ttl)
 	}
 	return c.world.between(time.Second, 2*ttl)
@@ -121,7 +126,7 @@ func (c *Cluster) healed() {
 			n.startAgent() // one that was told to end before may end only now
 			if n.agent != nil && !asked[n.name] && n.agent.Report().Decision.Rule == "initialize/foreign" {
 				// It made a cluster while another was made: nothing is touched until somebody says so.
-				asked[n.name] = true
+				asked[n.name] = c.Leader() != "" // there must be one for it
 				c.Reinitialize(n.name)
 			}
 		}
@@ -184,9 +189,10 @@ func (c *Cluster) ambush(kinds []string) {
 
 // mishap lets something go wrong, at a node or by default most often at the leader.
 func (c *Cluster) mishap(kinds []string, at *node) {
-	m := mishaps[c.world.rng.IntN(len(mishaps))]
+	all := draws()
+	m := all[c.world.rng.IntN(len(all))]
 	for len(kinds) > 0 && !contains(kinds, m.name) {
-		m = mishaps[c.world.rng.IntN(len(mishaps))]
+		m = all[c.world.rng.IntN(len(all))]
 	}
 	i := c.world.rng.IntN(len(c.nodes))
 	if leader := c.Leader(); leader != "" && c.world.chance(2) {
@@ -197,7 +203,7 @@ func (c *Cluster) mishap(kinds []string, at *node) {
 	}
 	n := c.nodes[i]
 	other := c.nodes[(i+1+c.world.rng.IntN(len(c.nodes)-1))%len(c.nodes)]
-	if n.down || n.frozen || n.spared || c.over {
+	if n.down || n.frozen || n.spared || n.absent || c.over {
 		return
 	}
 	c.world.logf("mishap: %s at %s", m.name, n.name)

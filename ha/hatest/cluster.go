@@ -75,6 +75,7 @@ type Cluster struct {
 	broken   error
 	over     bool              // nothing goes wrong any more
 	failsafe map[string]string // as last written
+	mapless  bool              // it was removed since, by hand
 	emptied  bool              // the store, while no server ran; nobody has led since
 
 	availability availability

@@ -44,6 +44,16 @@ func (c *Cluster) KillAgent(name string) {
 // StartAgent starts one where none runs.
 func (c *Cluster) StartAgent(name string) { c.node(name).startAgent() }
 
+// Join starts the agent of a node that wasn't there before.
+func (c *Cluster) Join(name string) {
+	n := c.node(name)
+	if n.absent {
+		c.world.logf("%s joins", name)
+		n.absent = false
+		n.startAgent()
+	}
+}
+
 // FreezeAgent stops the agent alone, at whatever point it is.
 func (c *Cluster) FreezeAgent(name string) {
 	if p := c.node(name).process; p != nil {
@@ -221,6 +231,7 @@ func (c *Cluster) Heal() {
 		c.ThawGuard(n.name)
 		c.UnmuteGuard(n.name)
 		c.ThawAgent(n.name)
+		n.absent = false
 		c.StartContainer(n.name)
 		c.BootHost(n.name)
 		n.startAgent()

@@ -91,10 +91,11 @@ func (c *Cluster) mayWriteUntil(n *node) clock.Instant {
 // written keeps the failsafe map, which says whose pledges count.
 func (c *Cluster) written(docs []dcs.Write) {
 	for _, d := range docs {
-		switch {
-		case d.Key != dcs.FailsafeKey:
+		if d.Key != dcs.FailsafeKey {
 			continue
-		case d.Value == nil:
+		}
+		c.mapless = false
+		if d.Value == nil {
 			c.failsafe = nil // deleted
 			continue
 		}

@@ -65,6 +65,7 @@ func (c *Cluster) Healthy() string {
 	for _, n := range c.nodes {
 		l := n.inner.Look()
 		switch {
+		case n.absent:
 		case n.process == nil || n.process.frozen:
 			return n.name + " has no agent"
 		case n.process.leaving:

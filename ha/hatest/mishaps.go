@@ -11,6 +11,24 @@ type mishap struct {
 	do   func(c *Cluster, n, other *node) (end func())
 }
 
+// often are the faults of which several must meet before a cluster is in trouble: they
+// are drawn three times as often as others.
+var often = []string{
+	"host lost", "container restarted", "power lost", "guard silent", "store cut", "store cut in a renewal",
+	"agents cut", "replication cut", "isolated", "switchover", "failsafe toggled",
+}
+
+// draws are what a draw of one fault is made from.
+func draws() (all []mishap) {
+	for _, m := range mishaps {
+		all = append(all, m)
+		if contains(often, m.name) {
+			all = append(all, m, m)
+		}
+	}
+	return all
+}
+
 var mishaps = slices.Concat(hostMishaps, networkMishaps, orderMishaps)
 
 // hostMishaps befall what runs on a host, or all hosts.
@@ -64,7 +82,7 @@ var hostMishaps = []mishap{
 	}},
 	{"agents restarted", func(c *Cluster, _, _ *node) func() {
 		for _, n := range c.nodes {
-			if n.down || n.frozen || n.spared || n.guardTroubled() && n.orphaned() {
+			if n.down || n.frozen || n.spared || n.absent || n.guardTroubled() && n.orphaned() {
 				continue
 			}
 			c.KillAgent(n.name)

@@ -33,6 +33,7 @@ type node struct {
 	latch   fence.Latch // of the guard, in the run directory
 
 	down         bool
+	absent       bool // it has not joined the cluster yet
 	contained    bool // down is its container alone
 	frozen       bool
 	wanted       bool // an agent, as soon as the host thaws
@@ -92,7 +93,7 @@ func (n *node) slowness() time.Duration {
 
 // startAgent starts one, unless one runs.
 func (n *node) startAgent() {
-	if n.process != nil || n.down {
+	if n.process != nil || n.down || n.absent {
 		return
 	}
 	if n.frozen {

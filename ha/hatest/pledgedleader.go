@@ -29,7 +29,7 @@ func (n *node) keepsStillFor(leader *node) clock.Instant {
 // could be a primary by that; zero: not now.
 func (c *Cluster) upheldSince(n *node) clock.Instant {
 	from := n.sound.whole
-	if _, member := c.failsafe[n.name]; !member || from.IsZero() || !n.settings.Failsafe {
+	if _, member := c.failsafe[n.name]; !member || c.mapless || from.IsZero() || !n.settings.Failsafe {
 		return 0
 	}
 	for _, other := range c.nodes {

@@ -71,6 +71,7 @@ type Look struct {
 	Running   bool // clients are let in
 	Writable  bool
 	Streaming bool // from a primary or another standby
+	Stopping  bool // it shuts down, and waits for those that it sends to
 	Hangs     bool // the postmaster runs and answers nobody
 	Standby   bool // standby.signal is there, or was when the server started
 	Process   int  // of the postmaster; 0: none
@@ -89,7 +90,7 @@ func (s *Server) Look() Look {
 	}
 	if pm := s.pm; pm != nil {
 		l.Process, l.Running = pm.pid, pm.phase == running && !pm.hung
-		l.Standby, l.Hangs = pm.standby, pm.hung
+		l.Standby, l.Hangs, l.Stopping = pm.standby, pm.hung, pm.phase == stopping && !pm.hung
 		l.Streaming = pm.receiver != nil && s.linked(pm.receiver)
 	}
 	return l
