@@ -187,6 +187,14 @@ func broken(v view, act action) string {
 		case v.Server.Role == postgres.RoleReplica && !v.Term.Unsettled && early(v):
 			return "over a store without a last leader's position nobody runs before all members with data have said how far they are, or a ttl has passed"
 		}
+	case askPledges:
+		for _, members := range mapsInForce(v) {
+			for name := range members {
+				if name != v.Self.Name && act.Members[name] == "" {
+					return "all members of every map that may be in force are asked to pledge"
+				}
+			}
+		}
 	case release:
 		if lossless(v.Memory.Handover) && v.Memory.Handover.Term == v.Term.First && v.Store.readable() && !v.Request.Shutdown && v.Memory.Handover.Reason != "shutdown" &&
 			v.Server.PID == 0 && mayStartInPlace(v) && v.Term.Lease.ID != v.Guard.Spent && !v.Term.Unknown && remember(v).Handover.Stopped && !drained(v) {

@@ -83,7 +83,7 @@ func (c *Cluster) WipeStore() error {
 	c.world.logf("fault: store wiped")
 	c.dataFault()
 	c.revoked = c.world.time().Add(longestTTL)
-	c.failsafe = nil
+	c.mapless = true
 	return c.store.admin.RemoveCluster(noWait)
 }
 
