@@ -150,9 +150,9 @@ func (c *Cluster) healed() {
 	if !c.Await(limit, func() bool {
 		for _, n := range c.nodes {
 			n.startAgent() // one that was told to end before may end only now
-			if n.agent != nil && !asked[n.name] && n.agent.Report().Decision.Rule == "initialize/foreign" {
+			if n.agent != nil && !asked[n.name] && n.cloneable() {
 				// It made a cluster while another was made: nothing is touched until somebody says so.
-				asked[n.name] = c.Leader() != "" // there must be one for it
+				asked[n.name] = true
 				c.Reinitialize(n.name)
 			}
 		}
@@ -170,6 +170,13 @@ func (c *Cluster) healed() {
 	if n := len(c.ledger.rows); n > 3*len(c.nodes) && c.broken == nil {
 		c.fail("%d rows that were acknowledged after the cluster had healed are not on every node", n)
 	}
+}
+
+// cloneable says whether its agent stays out of another's cluster, and knows a leader
+// whose data it can get.
+func (n *node) cloneable() bool {
+	r := n.agent.Report()
+	return r.Decision.Rule == "initialize/foreign" && r.Cluster.Leader != nil && n.cluster.Leader() == r.Cluster.Leader.Name
 }
 
 // moments are what an ambush waits for: where a step is taken that can't be taken
