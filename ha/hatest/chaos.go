@@ -42,6 +42,10 @@ func (h Chaos) Run(t testing.TB) error {
 	if o.Nodes == 0 {
 		o.Nodes = []int{3, 3, 3, 2, 4, 5}[choice.IntN(6)]
 	}
+	if o.RowSize == 0 {
+		// With short rows a standby that hasn't got any for long may still lead.
+		o.RowSize = []int{64 << 10, 4 << 10}[choice.IntN(2)]
+	}
 	o.KeepMembers = o.KeepMembers || choice.IntN(4) == 0
 	if o.Drift == 0 {
 		o.Drift = 5000
@@ -71,6 +75,9 @@ func (h Chaos) live(c *Cluster) {
 		c.fail("a new cluster didn't get going: %s", c.Healthy())
 		return
 	}
+	if c.world.chance(4) {
+		c.begins()
+	}
 	faults := h.Faults
 	if faults == 0 {
 		faults = 20
@@ -91,6 +98,25 @@ func (h Chaos) live(c *Cluster) {
 	c.over = true
 	c.Heal()
 	c.healed()
+}
+
+// begins is a history in which a member has been away for so long that the failsafe map
+// doesn't name it any more. It comes back in the course of it.
+func (c *Cluster) begins() {
+	ttl := c.opts.settings.TTL
+	n := c.nodes[c.world.rng.IntN(len(c.nodes))]
+	if n.absent || n.name == c.Leader() {
+		return
+	}
+	back := c.StartAgent
+	if c.world.chance(2) {
+		c.KillAgent(n.name)
+	} else {
+		c.KillHost(n.name)
+		back = c.BootHost
+	}
+	c.Run(c.world.between(5*ttl, 7*ttl))
+	c.world.in(c.world.between(0, 8*ttl), "", func() { back(n.name) })
 }
 
 // pause is how long it is until the next fault. Faults come in clusters, and between
@@ -124,9 +150,9 @@ func (c *Cluster) healed() {
 	if !c.Await(limit, func() bool {
 		for _, n := range c.nodes {
 			n.startAgent() // one that was told to end before may end only now
-			if n.agent != nil && !asked[n.name] && n.agent.Report().Decision.Rule == "initialize/foreign" {
+			if n.agent != nil && !asked[n.name] && n.cloneable() {
 				// It made a cluster while another was made: nothing is touched until somebody says so.
-				asked[n.name] = c.Leader() != "" // there must be one for it
+				asked[n.name] = true
 				c.Reinitialize(n.name)
 			}
 		}
@@ -144,6 +170,13 @@ func (c *Cluster) healed() {
 	if n := len(c.ledger.rows); n > 3*len(c.nodes) && c.broken == nil {
 		c.fail("%d rows that were acknowledged after the cluster had healed are not on every node", n)
 	}
+}
+
+// cloneable says whether its agent stays out of another's cluster, and knows a leader
+// whose data it can get.
+func (n *node) cloneable() bool {
+	r := n.agent.Report()
+	return r.Decision.Rule == "initialize/foreign" && r.Cluster.Leader != nil && n.cluster.Leader() == r.Cluster.Leader.Name
 }
 
 // moments are what an ambush waits for: where a step is taken that can't be taken

@@ -32,6 +32,9 @@ type Options struct {
 	Drift int
 	// Trace gets every line of what happens. Nil: only the last lines are kept.
 	Trace io.Writer
+	// RowSize is how many bytes of WAL a row takes; 0: 64 kB, so that those of two
+	// seconds are more than maximum_lag_on_failover.
+	RowSize int
 	// KeepMembers lets members' entries stay for ever, as on Kubernetes.
 	KeepMembers bool
 	// Writers is how often each server gets a row past any routing; 0: 100 ms,
@@ -102,6 +105,9 @@ func build(o Options, w *world, first int) (*Cluster, error) {
 	if o.Nodes == 0 {
 		o.Nodes = 3
 	}
+	if o.RowSize == 0 {
+		o.RowSize = 64 << 10
+	}
 	if o.Writers == 0 {
 		o.Writers = 100 * time.Millisecond
 	}
@@ -147,7 +153,7 @@ func (c *Cluster) addNode(i int) error {
 		pledged: map[string]clock.Instant{}, knew: map[string]bool{}, slowCalls: map[string]time.Duration{}}
 	n.clock.owner = func() *process { return n.process }
 	var err error
-	n.inner, err = c.net.NewServer(postgrestest.Options{Name: n.name, Clock: n.clock, Speed: c.opts.Speed, RowSize: 64 << 10})
+	n.inner, err = c.net.NewServer(postgrestest.Options{Name: n.name, Clock: n.clock, Speed: c.opts.Speed, RowSize: c.opts.RowSize})
 	c.nodes = append(c.nodes, n)
 	if err != nil {
 		return err
