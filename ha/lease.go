@@ -95,6 +95,9 @@ func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
 	switch {
 	case errors.Is(err, dcs.ErrLost):
 		a.stale = true
+		if refused := (*dcs.RefusedError)(nil); errors.As(err, &refused) && refused.Holder != nil {
+			a.pledges.end() // another leads, whatever was pledged
+		}
 		a.office.end()
 		a.forget()
 		return fmt.Errorf("ha: renew the lease: %w", err)
