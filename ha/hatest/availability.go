@@ -58,6 +58,9 @@ func (c *Cluster) watchSound() {
 		reaches := !s.whole.IsZero() && c.store.mode == storeUp && n.reachesStore() && n.allowed()
 		since(&s.fit, now, reaches && !led && n.electable(l, cluster))
 		since(&s.standby, now, reaches && l.Running && l.Standby && n.keepsStillFor(nil).IsZero())
+		if led {
+			n.came = l.End
+		}
 		n.countFree(led, cluster.Leader == nil)
 	}
 	for i, n := range c.nodes {

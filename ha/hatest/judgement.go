@@ -36,13 +36,15 @@ func (n *node) countFree(led, free bool) {
 // hadToAsk is whether n, which has begun to take writes, had to find out that m has a
 // row that n lacks, and to leave the lead to it: m was fit for long enough before n won
 // the key, and n could ask it.
-func (c *Cluster) hadToAsk(n, m *node, before postgrestest.Look) bool {
+func (c *Cluster) hadToAsk(n, m *node, before postgrestest.Look, row postgrestest.Row) bool {
 	from := n.wonAt.Add(-asked)
 	l := m.inner.Look()
 	held := func(at clock.Instant) bool { return !at.IsZero() && !at.After(from) }
 	switch {
 	case n.wonAt.IsZero() || n.free >= courtesy || n.slow > 0:
 		return false
+	case m.came < row.End():
+		return false // it got the row from the former leader after it had been asked
 	case !held(m.sound.standby) || !held(c.joined(n, m)):
 		return false
 	case m.wonAt.After(from.Add(-turn)):
@@ -103,7 +105,7 @@ func (c *Cluster) mustKeep(n *node, before postgrestest.Look, r written) string 
 	for _, m := range c.nodes {
 		switch {
 		case m == n || !m.inner.Has(r.row):
-		case c.hadToAsk(n, m, before):
+		case c.hadToAsk(n, m, before, r.row):
 			return "which " + m.name + " has, who was fit and could be asked"
 		case c.knewOf(n, m):
 			return "which " + m.name + " has, for whom it had to wait after a cold start"

@@ -168,6 +168,14 @@ type Row struct {
 	rec  *record
 }
 
+// End is where its WAL ends.
+func (r Row) End() uint64 {
+	if r.rec == nil {
+		return 0
+	}
+	return uint64(r.rec.end)
+}
+
 // Write commits a row, as a client on the server's own host does. It returns
 // whether the server acknowledged it. Without an acknowledgement the row may be
 // there or not.
