@@ -96,26 +96,25 @@ type Agent struct {
 	begun atomic.Bool // what the agent before us left behind is taken up
 
 	// Owned by the loop.
-	memory       memory
-	cluster      dcs.Cluster
-	received     bool
-	readAt       clock.Instant
-	knownAt      clock.Instant // readAt, or until when its watch has proven that nothing changed since
-	lostAt       clock.Instant
-	stale        bool // a hint says that the store may have news
-	seen         map[string]clock.Instant
-	known        map[string]dcs.Member // as last seen
-	history      []postgres.HistoryLine
-	historyOf    postgres.Timeline
-	dynamic      dcs.Version // of the configuration that is in force
-	floors       Floors      // that it was read with
-	settings     Settings
-	watched      watched
-	lastSystemID string
-	lastKnown    []byte // dynamic configuration for a store that has lost it
-	said         string
-	failing      map[string]bool // kinds of actions whose failure was said
-	shrunk       bool            // the TTL became smaller since the last renewal
+	memory    memory
+	cluster   dcs.Cluster
+	received  bool
+	readAt    clock.Instant
+	knownAt   clock.Instant // readAt, or until when its watch has proven that nothing changed since
+	lostAt    clock.Instant
+	stale     bool // a hint says that the store may have news
+	seen      map[string]clock.Instant
+	known     map[string]dcs.Member // as last seen
+	history   []postgres.HistoryLine
+	historyOf postgres.Timeline
+	dynamic   dcs.Version // of the configuration that is in force
+	floors    Floors      // that it was read with
+	settings  Settings
+	watched   watched
+	lastKnown []byte // dynamic configuration for a store that has lost it
+	said      string
+	failing   map[string]bool // kinds of actions whose failure was said
+	shrunk    bool            // the TTL became smaller since the last renewal
 
 	office      office
 	fencing     fencing

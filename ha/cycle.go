@@ -150,7 +150,7 @@ func (a *Agent) read(ctx context.Context) store {
 		a.seen[m.Name], a.known[m.Name] = now, m
 	}
 	a.settle(cluster)
-	a.office.sawMap(cluster.Failsafe.Version)
+	a.office.sawMap(cluster.Failsafe)
 	a.reconfigure(cluster)
 	a.pledged.saw(cluster)
 	return store{Fresh: true}
@@ -179,7 +179,7 @@ func (a *Agent) status(ctx context.Context) postgres.Status {
 	defer cancel()
 	s := a.cfg.PostgreSQL.Status(ctx)
 	if s.SystemID != "" {
-		a.lastSystemID = s.SystemID
+		a.office.sawSystem(s.SystemID)
 	}
 	return s
 }

@@ -61,8 +61,10 @@ func (f *Files) ReadLease(systemID string) (LeaseNote, error) {
 		return LeaseNote{}, err
 	}
 	var a agentRecord
-	if err := json.Unmarshal(r.Agent, &a); err != nil {
-		return LeaseNote{}, fmt.Errorf("ha: read the lease file: %w", err)
+	if len(r.Agent) > 0 { // else it is of a build before this
+		if err := json.Unmarshal(r.Agent, &a); err != nil {
+			return LeaseNote{}, fmt.Errorf("ha: read the lease file: %w", err)
+		}
 	}
 	return LeaseNote{
 		Grant: r.Grant, Number: r.Number, Since: r.Since, For: r.For,

@@ -47,6 +47,9 @@ func (j *jobs) start(ctx context.Context, r run) error {
 	if j.job.running() {
 		return fmt.Errorf("ha: %s can't be started: %s in progress", r.Kind, j.job.Kind)
 	}
+	if r.Kind == jobRestart {
+		r.Stop = postgres.Stop{Mode: postgres.StopFast, Checkpoint: true, Escalate: j.agent.settings.TTL}
+	}
 	ctx, j.stop = context.WithCancel(ctx)
 	j.job = job{Kind: r.Kind, Target: r.Target, Since: j.agent.clock.Now()}
 	j.err, j.ended = nil, make(chan struct{})
@@ -183,8 +186,7 @@ const checkTimeout = 5 * time.Second
 func (j *jobs) restart(ctx context.Context, r run) (err error) {
 	a := j.agent
 	defer func() { a.requests.restarted(err) }()
-	stop := postgres.Stop{Mode: postgres.StopFast, Checkpoint: true, Escalate: a.settings.TTL}
-	if err := a.cfg.PostgreSQL.Stop(ctx, stop); err != nil {
+	if err := a.cfg.PostgreSQL.Stop(ctx, r.Stop); err != nil {
 		return err
 	}
 	if r.Standby {

@@ -150,6 +150,7 @@ func (a *Agent) settleMap(grant string, sent MapNote, written bool) {
 	a.stale = true
 	if written {
 		a.cluster.Failsafe = dcs.Failsafe{Members: sent.Members}
+		a.office.wroteMap(a.cluster.Failsafe)
 	}
 	_ = a.office.change(grant, func(t *term) { // one that has ended meanwhile has no maps
 		t.Maps = t.Maps[:len(t.Maps)-1]

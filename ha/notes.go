@@ -98,8 +98,8 @@ func (a *Agent) writeDown(t term, pledges dcs.Plan) error {
 		Fast: arm.Fast, Kill: arm.Kill, SystemID: a.systemID(), Writable: t.Writable == t.Lease.ID,
 		Plan: t.Plan, Pledges: pledges, Maps: t.Maps,
 	}
-	if a.received {
-		n.Maps = append(slices.Clip(n.Maps), MapNote{Members: a.cluster.Failsafe.Members, Prev: mapRead})
+	if read, ok := a.office.mapRead(); ok {
+		n.Maps = append(slices.Clip(n.Maps), MapNote{Members: read.Members, Prev: mapRead})
 	}
 	err := a.cfg.Notes.WriteLease(n)
 	a.probes.set(a.clock.Now(), err)
@@ -129,11 +129,13 @@ func (a *Agent) resume(ctx context.Context) {
 	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
 	defer cancel()
 	t := term{Lease: dcs.Lease{ID: note.Grant, Since: note.Since, For: note.For}, First: note.Grant, Resumed: true, Unknown: true}
-	t.Plan = a.settings.Timing().Plan(t.Lease) // until the guard acknowledges another one
 	if note.Writable {
 		t.Writable = note.Grant
 	}
-	t.Plan, t.Maps = note.Plan, note.Maps
+	t.Plan, t.Maps = note.Plan, note.Maps // until the guard acknowledges another plan
+	if t.Plan == (dcs.Plan{}) {
+		t.Plan = a.settings.Timing().Plan(t.Lease) // a note of a build before this
+	}
 	lease, err := a.client.Resume(ctx, note.Grant)
 	var refused *dcs.RefusedError
 	switch {
@@ -181,6 +183,4 @@ func (a *Agent) goByNote(ctx context.Context, t term, pledges dcs.Plan) {
 }
 
 // systemID is that of our data, from the last look or a new one.
-func (a *Agent) systemID() string {
-	return a.lastSystemID
-}
+func (a *Agent) systemID() string { return a.office.system() }

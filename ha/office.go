@@ -22,6 +22,7 @@ type office struct {
 	turn  turn.Lock
 	mu    sync.Mutex
 	term  term
+	seen  seen
 	moved chan struct{} // gets a hint when the term or the pledges changed
 
 	endLeadership context.CancelFunc // of the context for Hooks.Leading; nil: none was given
@@ -60,14 +61,48 @@ func (o *office) change(grant string, edit func(*term)) error {
 	return nil
 }
 
-// sawMap drops the failsafe maps that can't be in force any more, since the store's
-// was read at this version.
-func (o *office) sawMap(read dcs.Version) {
+// seen is what the loop has seen of what is noted with a term, whoever makes the note.
+type seen struct {
+	systemID string
+	failsafe dcs.Failsafe // as the store had it last
+	received bool         // the store was read
+}
+
+// sawMap takes the store's failsafe map, and drops those that can't be in force any more.
+func (o *office) sawMap(read dcs.Failsafe) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.seen.failsafe, o.seen.received = read, true
 	if len(o.term.Maps) > 0 {
-		o.term.Maps = stillOpen(o.term.Maps, read)
+		o.term.Maps = stillOpen(o.term.Maps, read.Version)
 	}
+}
+
+// wroteMap takes a failsafe map that is the store's by our own word.
+func (o *office) wroteMap(written dcs.Failsafe) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen.failsafe = written
+}
+
+// mapRead is the store's failsafe map, if it was ever read.
+func (o *office) mapRead() (dcs.Failsafe, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen.failsafe, o.seen.received
+}
+
+func (o *office) sawSystem(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen.systemID = id
+}
+
+// system is the system identifier of our data.
+func (o *office) system() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen.systemID
 }
 
 // takeTurn waits for the turn, however long: what was granted must be made to count.
