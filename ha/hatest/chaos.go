@@ -187,7 +187,7 @@ var moments = []string{
 	"postgresql promote", "postgresql promote now", "postgresql stop", "postgresql start primary",
 	"postgresql start standby", "postgresql recover", "postgresql rewind", "postgresql clone",
 	"postgresql compare", "postgresql follow", "postgresql initdb", "postgresql post_bootstrap",
-	"pledge", "server exited", "hint",
+	"pledge", "pledge", "pledge", "server exited", "hint",
 }
 
 // ambush lets something go wrong at the very node that is about to do something,

@@ -44,8 +44,8 @@ func (c *Cluster) hadToAsk(n, m *node, before postgrestest.Look, row postgrestes
 		return false // it got the row from the former leader after it had been asked
 	case !held(m.sound.standby) || !held(c.joined(n, m)):
 		return false
-	case l.Timeline != before.Timeline:
-		return false // which is ahead isn't said by who has which row
+	case !l.SameTimeline(before):
+		return false // which is ahead isn't said by who has which row, nor by the number alone
 	}
 	r := m.agent.Report()
 	return !r.Diverged() && r.OffHistory == "" && !offHistory(c.Cluster(), l)
