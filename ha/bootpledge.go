@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/regent-ha/regent/dcs"
+	"github.com/regent-ha/regent/postgres"
 )
 
 // unpledgedStands is for how long the answer of a member stands by which it may count
@@ -51,3 +52,17 @@ func mayHavePledged(v view) (candidacy, bool) {
 
 // unpledged says whether a member has told us that it counts on no pledges.
 func unpledged(p peer) bool { return !p.Answered.IsZero() && p.Err == "" && p.Status.NoPledges }
+
+// askAboutPledges asks the members of the failsafe map already while somebody leads, so
+// that a member whose host has booted may take over when it is needed.
+func askAboutPledges(v view, d decision) decision {
+	if v.Server.Role != postgres.RoleReplica || !v.Store.readable() || v.Store.Cluster.Leader == nil || does[ask](d) {
+		return d
+	}
+	c, waits := mayHavePledged(v)
+	due := slices.DeleteFunc(c.Ask, func(m dcs.Member) bool { return v.Now.Before(v.Peers[m.Name].Asked.Add(electionRound)) })
+	if !waits || len(due) == 0 {
+		return d
+	}
+	return d.with(ask{due})
+}

@@ -159,9 +159,9 @@ func (a *Agent) read(ctx context.Context) store {
 // settle ends a try for the leader key that got no answer, once another member
 // holds it.
 func (a *Agent) settle(c dcs.Cluster) {
-	if a.office.get().Unsettled && c.Leader != nil && c.Leader.Name != a.cfg.Name {
-		a.office.set(term{})
-		a.pledged.acquired(false)
+	t := a.office.get()
+	if (t.Unsettled || t.Gone) && c.Leader != nil && c.Leader.Name != a.cfg.Name {
+		a.notAcquired(t, true)
 	}
 }
 

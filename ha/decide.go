@@ -13,7 +13,7 @@ import (
 // asked is the order of precedence.
 func decide(v view) decision {
 	v.Memory = remember(v)
-	d := answerTo(v)
+	d := askAboutPledges(v, answerTo(v))
 	return publish(v, awaitRestart(v, settle(v, d)))
 }
 
@@ -50,6 +50,8 @@ func answerTo(v view) decision {
 		return say(v, "promote/over", "the lease ends before my promotion was asked for: giving it up").with(cancelJob{"the lease ends"}).within(v, slowPoll)
 	case !v.Store.readable():
 		return storeLost(v)
+	case v.Term.Gone:
+		return keyGone(v)
 	case v.Term.held() && renewalsLost(v):
 		return storeLostPrimary(v, min(v.Settings.LoopWait, time.Second))
 	case v.Term.held():

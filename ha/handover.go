@@ -262,7 +262,7 @@ func shutdownLeader(v view) decision {
 // renewing keeps the lease alive through a decision that doesn't end it.
 func renewing(v view, d decision) decision {
 	switch {
-	case gives(d) || !v.Store.readable():
+	case gives(d) || !v.Store.readable() || v.Term.Gone:
 		return d
 	case v.Now.Before(v.Term.Plan.Renew):
 		return d.at(v.Term.Plan.Renew)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/regent-ha/regent/dcs"
 )
@@ -12,10 +13,13 @@ import (
 type Membership struct {
 	SystemID string            // of the cluster
 	Members  map[string]string // API URLs by name
+	// Pledge is how long a pledge of ours may last from now on: the ttl, or what was
+	// pledged for longer and isn't over.
+	Pledge time.Duration
 }
 
 func (m Membership) equal(o Membership) bool {
-	return m.SystemID == o.SystemID && maps.Equal(m.Members, o.Members)
+	return m.SystemID == o.SystemID && m.Pledge == o.Pledge && maps.Equal(m.Members, o.Members)
 }
 
 // KnownMembers keeps who the members of the cluster were last. It belongs with the
@@ -61,6 +65,7 @@ func (b *knownBook) recall() {
 		return
 	}
 	b.noted = m
+	a.pledged.lasts(m.Pledge)
 	for name, url := range m.Members {
 		if _, seen := a.known[name]; !seen && name != a.cfg.Name {
 			a.known[name] = dcs.Member{Name: name, APIURL: url, State: dcs.StateUnknown}
@@ -82,7 +87,10 @@ func (b *knownBook) note(ctx context.Context, v view) {
 	if !v.Store.Fresh || c.Leader == nil || blank(c) || c.Initialize.SystemID != s.SystemID {
 		return
 	}
-	m := Membership{SystemID: s.SystemID, Members: map[string]string{}}
+	m := Membership{SystemID: s.SystemID, Members: map[string]string{}, Pledge: v.Settings.TTL}
+	if v.Pledged.binds(v.Now) {
+		m.Pledge = max(m.Pledge, v.Pledged.For)
+	}
 	for _, member := range electorate(v) {
 		if member.APIURL != "" {
 			m.Members[member.Name] = member.APIURL

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // knownFile is the name of the file in the data directory.
@@ -26,6 +27,7 @@ func NewKnownFile(dataDir string) *KnownFile {
 type knownRecord struct {
 	SystemID string            `json:"system_identifier"`
 	Members  map[string]string `json:"members"`
+	Pledge   time.Duration     `json:"pledge"` // in nanoseconds
 }
 
 // WriteKnown implements KnownMembers. It makes no directory.

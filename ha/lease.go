@@ -23,18 +23,16 @@ func (a *Agent) acquire(ctx context.Context, v view) error {
 	ctx, cancel := clock.WithTimeout(ctx, a.clock, a.settings.Timing().RequestTimeout())
 	defer cancel()
 	lease, err := a.client.Acquire(ctx)
+	before := a.office.get() // a term whose key is gone, or none
 	if err != nil {
-		held := errors.Is(err, dcs.ErrHeld)
-		if held {
-			a.pledged.acquired(false)
-		}
-		a.office.set(term{Unsettled: !held})
+		a.notAcquired(before, errors.Is(err, dcs.ErrHeld))
 		return fmt.Errorf("ha: acquire the leader key: %w", err)
 	}
 	a.shrunk = false
-	writable := v.Server.Role == postgres.RolePrimary && v.Pledges.bind(a.clock.Now())
+	led := v.Server.Role == postgres.RolePrimary || before.Gone && before.Writable == before.Lease.ID
+	writable := led && v.Pledges.bind(a.clock.Now())
 	plan := a.settings.Timing().Plan(lease)
-	err = a.confirm(ctx, "", plan, func(t *term) {
+	err = a.confirm(ctx, before.Lease.ID, plan, func(t *term) {
 		// Without the guard's word nothing may rest on it, and it is armed again or
 		// given back.
 		*t = term{Lease: lease, First: lease.ID, Plan: plan}
@@ -47,6 +45,24 @@ func (a *Agent) acquire(ctx context.Context, v view) error {
 		a.Wake()
 	}
 	return err
+}
+
+// notAcquired is for a try for the leader key that was refused, since another has it, or
+// got no answer. A term whose key is gone goes on by the pledges while nobody has it.
+func (a *Agent) notAcquired(before term, held bool) {
+	switch {
+	case held && before.Gone:
+		a.pledges.end()
+		a.office.end()
+		a.forget()
+	case held:
+		a.pledged.acquired(false)
+		a.office.set(term{})
+	case before.Gone:
+		_ = a.office.change(before.Lease.ID, func(t *term) { t.Unsettled = true }) // else it has ended
+	default:
+		a.office.set(term{Unsettled: true})
+	}
 }
 
 // confirm makes a grant or its renewal count, which edit puts into the term of the
@@ -95,11 +111,7 @@ func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
 	switch {
 	case errors.Is(err, dcs.ErrLost):
 		a.stale = true
-		if refused := (*dcs.RefusedError)(nil); errors.As(err, &refused) && refused.Holder != nil {
-			a.pledges.end() // another leads, whatever was pledged
-		}
-		a.office.end()
-		a.forget()
+		a.lost(ctx, t, err)
 		return fmt.Errorf("ha: renew the lease: %w", err)
 	case err != nil && !errors.Is(err, dcs.ErrConflict):
 		a.stale = true
@@ -123,6 +135,37 @@ func (a *Agent) renew(ctx context.Context, docs []dcs.Write) error {
 		return fmt.Errorf("ha: renew the lease: %w", err)
 	}
 	return nil
+}
+
+// lost ends a term whose grant the store doesn't have any more. A key that is absent
+// leaves a primary what all others have pledged: it is noted that nothing else counts.
+func (a *Agent) lost(ctx context.Context, t term, err error) {
+	var refused *dcs.RefusedError
+	absent := errors.As(err, &refused) && refused.Holder == nil
+	if absent && t.Writable == t.Lease.ID && a.pledges.look().bind(a.clock.Now()) && a.goOnWithoutKey(ctx, t.Lease.ID) == nil {
+		return
+	}
+	if !absent {
+		a.pledges.end() // another leads, whatever was pledged
+	}
+	a.office.end()
+	a.forget()
+}
+
+// goOnWithoutKey lets a term rest on the pledges alone.
+func (a *Agent) goOnWithoutKey(ctx context.Context, grant string) error {
+	defer a.office.takeTurn()()
+	t := a.office.get()
+	if t.Lease.ID != grant {
+		return errEnded
+	}
+	t.Gone, t.Plan, t.Unknown = true, dcs.Plan{}, false
+	number, err := a.secure(ctx, t, a.pledges.look().Plan)
+	if err != nil {
+		return err
+	}
+	t.Armed = number
+	return a.office.change(grant, func(into *term) { *into = t })
 }
 
 // announceMap makes a failsafe map count before it is sent: it binds us from now on,

@@ -141,8 +141,9 @@ func (a *Agent) resume(ctx context.Context) {
 	switch {
 	case errors.As(err, &refused):
 		a.log.Info("the lease of the agent before us has ended", "reason", err)
-		if refused.Holder == nil && a.clock.Now().Before(note.Pledges.Timer) {
-			a.pledges.resume(note.Pledges) // the key is absent, and all others keep still for us
+		if refused.Holder == nil && note.Writable && a.clock.Now().Before(note.Pledges.Timer) {
+			t.Gone, t.Plan, t.Unknown = true, dcs.Plan{}, false // all others keep still for us
+			a.goByNote(ctx, t, note.Pledges)
 			return
 		}
 		a.forget()

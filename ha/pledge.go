@@ -32,25 +32,25 @@ type pledgeBook struct {
 func (b *pledgeBook) init(a *Agent) { b.agent = a }
 
 // load takes up the pledge of the agent before us, and leaves a note for the one after
-// us. If it can't be read there may have been one, and it counts as just given. Where
-// none was written on this boot there may have been one before it: see mayHavePledged.
+// us. Where it can't be read, or none was written on this boot, there may have been one:
+// see mayHavePledged.
 func (b *pledgeBook) load() error {
 	a := b.agent
 	now := a.clock.Now()
 	note, err := a.cfg.Notes.ReadPledge(now, a.settings.TTL)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	unreadable := err != nil && !errors.Is(err, fs.ErrNotExist)
+	if err != nil {
 		note = PledgeNote{Assumed: now}
-	case err != nil:
-		b.given = pledge{To: "a member that can't be told any more", Until: now.Add(a.settings.TTL)}
-		return fmt.Errorf("the pledge file can't be read: nobody is elected here for one ttl: %w", err)
 	}
 	if !note.Assumed.IsZero() {
 		note.AssumedFor = max(note.AssumedFor, a.settings.TTL)
 	}
 	b.given = pledge(note)
+	if unreadable {
+		return fmt.Errorf("the pledge file can't be read, so that one is assumed: %w", err)
+	}
 	if err := a.cfg.Notes.WritePledge(note); err != nil {
 		return fmt.Errorf("the pledge file can't be written: the next agent has to assume a pledge: %w", err)
 	}
@@ -145,8 +145,8 @@ func (b *pledgeBook) give(to string, lasts time.Duration) error {
 		return fmt.Errorf("pledged to %s", b.given.To)
 	}
 	given := pledge{To: to, For: lasts, Until: now.Add(lasts), Assumed: b.given.Assumed, AssumedFor: b.given.AssumedFor}
-	if b.given.binds(now) {
-		given.Until = max(given.Until, b.given.Until)
+	if before := b.given; before.binds(now) && before.Until.After(given.Until) {
+		given.For, given.Until = before.For, before.Until // it was given for longer
 	}
 	if err := b.agent.cfg.Notes.WritePledge(PledgeNote(given)); err != nil {
 		return fmt.Errorf("the pledge can't be written down: %w", err)

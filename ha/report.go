@@ -33,8 +33,10 @@ type Report struct {
 	// lost the store. Zero: it has never been asked.
 	PledgedUntil clock.Instant
 	// NoPledges says that no pledges of others count for this member, and that it isn't
-	// asking for any.
+	// asking for any: it leads by its lease, or neither its server nor its guard lets
+	// anybody write.
 	NoPledges bool
+	unable    bool   // to take a write, as of the report: see NoPledges
 	PledgedTo string // whom it keeps still for, as of the report; empty: for nobody
 	// Handicap is what keeps this member from leading at the moment, and may pass: its
 	// guard doesn't answer, its run directory can't be written, or it can't reach the
@@ -117,6 +119,10 @@ func (r *reports) add(v view, d decision, a *Agent) {
 		Server: v.Server, Member: memberEntry(v, d), Settings: v.Settings, Decision: entry, CycleAt: v.Now, NextAt: d.Next,
 		OffHistory: offHistoryAt(v, v.Server), Handicap: handicap(v),
 	}
+	report.unable = harmless(v) && !v.Guard.Armed && !v.Guard.asks() && !v.Job.running()
+	if _, waits := mayHavePledged(v); waits && report.Handicap == "" {
+		report.Handicap = "it may have pledged before its host was booted"
+	}
 	if v.Now.Before(d.Memory.Promotes.Next) {
 		report.NotPromoted = "its last promotion came to nothing: " + d.Memory.Promotes.Why
 	}
@@ -177,11 +183,12 @@ func (a *Agent) Report() Report {
 	r.Member.ScheduledRestart = a.requests.look().Scheduled.entry() // answers say at once what was asked for
 	t := a.office.get()
 	p := a.pledges.look()
-	r.NoPledges = a.begun.Load() && !p.Trying && !a.clock.Now().Before(p.Plan.End)
+	now := a.clock.Now()
+	r.NoPledges = a.begun.Load() && !p.Trying && !now.Before(p.Plan.End) && (r.unable || t.held() && !t.Gone && now.Before(t.Plan.End))
 	if word := a.pledged.look(); word.binds(a.clock.Now()) {
 		r.PledgedTo = word.To
 	}
-	if t.held() && !t.Plan.End.IsZero() && (t.Armed != 0 || t.Writable != "") {
+	if t.held() && (t.Gone || !t.Plan.End.IsZero()) && (t.Armed != 0 || t.Writable != "") {
 		r.LeadsUntil = t.Plan.Timer
 		if p.Plan.Timer > r.LeadsUntil {
 			r.LeadsUntil, r.Failsafe = p.Plan.Timer, true

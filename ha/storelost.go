@@ -42,6 +42,9 @@ func storeLostLeader(v view, retry time.Duration) decision {
 	if stopped && v.Memory.Starts.Failed >= startsBeforeFailover {
 		return storeLostRelease(v) // others may reach the store, and mustn't keep still for nothing
 	}
+	if stalled(v) { // it may work when it is started again, under the same right
+		return stop(v, "store-lost/stalled", postgres.StopImmediate, "PostgreSQL has not answered a new connection for primary_stall_timeout: starting it again")
+	}
 	d := storeLostPrimary(v, retry)
 	if !stopped || gives(d) || v.Now.Before(v.Memory.Starts.Next) {
 		return d
@@ -49,6 +52,17 @@ func storeLostLeader(v view, retry time.Duration) decision {
 	d = say(v, "store-lost/start", "DCS is not accessible, my right to lead still lasts: starting primary after failure")
 	d.Memory.Starts.Since = v.Now
 	return d.with(startPrimary{v.right().Timer}).within(v, startPoll)
+}
+
+// keyGone is for a leader by pledges whose key is gone from the store, which can be read
+// again: it takes the key back, unless another has it by now.
+func keyGone(v view) decision {
+	l := v.Store.Cluster.Leader
+	ours := l != nil && l.Name == v.Self.Name && v.Term.Unsettled // a try of ours that got no answer
+	if ledHere(v) && (l == nil || ours) && v.Pledges.bind(v.Now) && !v.Pledged.binds(v.Now) {
+		return storeLostLeader(v, min(v.Settings.LoopWait, time.Second))
+	}
+	return giveUp(v, "failsafe/key-gone", "the leader key is gone, and I can't take it again: giving way")
 }
 
 // storeLostRelease ends the lease of a member that doesn't lead any more, or
@@ -80,6 +94,9 @@ func renewalsLost(v view) bool {
 
 // outage is what the store does, in a few words.
 func outage(v view) string {
+	if v.Term.Gone && v.Store.readable() {
+		return "my key is gone from it"
+	}
 	if v.Store.Err == "" {
 		return "it leaves open whether my lease is renewed"
 	}
@@ -90,8 +107,11 @@ func outage(v view) string {
 // while all members have pledged to keep still. Else it demotes.
 func storeLostPrimary(v view, retry time.Duration) decision {
 	renewal := func(d decision) decision {
-		if v.Term.held() {
-			return d.with(renew{}).within(v, retry)
+		switch {
+		case v.Term.Gone && v.Store.readable():
+			d = d.with(acquire{})
+		case v.Term.held() && !v.Term.Gone:
+			d = d.with(renew{})
 		}
 		return d.within(v, retry)
 	}

@@ -76,6 +76,9 @@ type term struct {
 	// promoted, by us or by the agent before. Only under the same grant may it
 	// be started in place again.
 	Writable string
+	// Gone says that the store has no key of this grant any more, nor anybody else's: we
+	// lead by the pledges of the others alone, until the key is ours again.
+	Gone bool
 	// Maps are the failsafe maps that may be in force beside the one that was read last.
 	Maps []MapNote
 }

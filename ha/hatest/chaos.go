@@ -187,7 +187,7 @@ var moments = []string{
 	"postgresql promote", "postgresql promote now", "postgresql stop", "postgresql start primary",
 	"postgresql start standby", "postgresql recover", "postgresql rewind", "postgresql clone",
 	"postgresql compare", "postgresql follow", "postgresql initdb", "postgresql post_bootstrap",
-	"pledge", "server exited", "hint",
+	"pledge", "pledge", "pledge", "server exited", "hint",
 }
 
 // ambush lets something go wrong at the very node that is about to do something,
@@ -220,7 +220,18 @@ func (c *Cluster) ambush(kinds []string) {
 	}
 }
 
-// mishap lets something go wrong, at a node or by default most often at the leader.
+// givers are the nodes whose pledges count now.
+func (c *Cluster) givers() (all []*node) {
+	for _, n := range c.nodes {
+		if !n.keepsStillFor(nil).IsZero() {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// mishap lets something go wrong, at a node or by default most often at the leader, or
+// at one who has pledged to it.
 func (c *Cluster) mishap(kinds []string, at *node) {
 	all := draws()
 	m := all[c.world.rng.IntN(len(all))]
@@ -231,11 +242,17 @@ func (c *Cluster) mishap(kinds []string, at *node) {
 	if leader := c.Leader(); leader != "" && c.world.chance(2) {
 		i = c.node(leader).index
 	}
+	if givers := c.givers(); len(givers) > 0 && c.world.chance(2) {
+		i = givers[c.world.rng.IntN(len(givers))].index
+	}
 	if at != nil {
 		i = at.index
 	}
 	n := c.nodes[i]
 	other := c.nodes[(i+1+c.world.rng.IntN(len(c.nodes)-1))%len(c.nodes)]
+	if leader := c.Leader(); leader != "" && leader != n.name && c.world.chance(2) {
+		other = c.node(leader)
+	}
 	if n.down || n.frozen || n.spared || n.absent || c.over {
 		return
 	}

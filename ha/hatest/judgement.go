@@ -49,8 +49,8 @@ func (c *Cluster) hadToAsk(n, m *node, before postgrestest.Look, row postgrestes
 		return false
 	case m.wonAt.After(from.Add(-turn)):
 		return false // it had its turn, and gave the key back
-	case l.Timeline != before.Timeline:
-		return false // which is ahead isn't said by who has which row
+	case !l.SameTimeline(before):
+		return false // which is ahead isn't said by who has which row, nor by the number alone
 	}
 	r := m.agent.Report()
 	return !r.Diverged() && r.OffHistory == "" && !offHistory(c.Cluster(), l)

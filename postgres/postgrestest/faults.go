@@ -78,7 +78,13 @@ type Look struct {
 	Timeline  uint32
 	End       uint64 // of the WAL on disk
 	At        clock.Instant
+
+	on *branch
 }
+
+// SameTimeline says whether both are on the very same timeline: two servers that know
+// nothing of each other may give the same number to one of their own.
+func (l Look) SameTimeline(other Look) bool { return l.on == other.on }
 
 // Look looks without being noticed.
 func (s *Server) Look() Look {
@@ -86,6 +92,7 @@ func (s *Server) Look() Look {
 	defer s.net.mu.Unlock()
 	l := Look{At: s.net.now, Standby: s.disk.standby, Writable: s.writable()}
 	if s.disk.head != nil {
+		l.on = s.disk.head.on
 		l.Timeline, l.End = uint32(s.disk.head.on.timeline), uint64(s.disk.head.end)
 	}
 	if pm := s.pm; pm != nil {
