@@ -29,7 +29,7 @@ func mayHavePledged(v view) (candidacy, bool) {
 	c := candidacy{ID: "election/may-have-pledged", Wait: true, Until: until}
 	var open []string
 	for _, name := range slices.Sorted(maps.Keys(inForce.Members)) {
-		if name == v.Self.Name || unpledged(v.Peers[name]) {
+		if name == v.Self.Name || v.Peers[name].Unpledged {
 			continue
 		}
 		open = append(open, name)
@@ -50,9 +50,6 @@ func mayHavePledged(v view) (candidacy, bool) {
 	return c, true
 }
 
-// unpledged says whether a member has told us that it counts on no pledges.
-func unpledged(p peer) bool { return !p.Answered.IsZero() && p.Err == "" && p.Status.NoPledges }
-
 // askAboutPledges asks the members of the failsafe map already while somebody leads, so
 // that a member whose host has booted may take over when it is needed.
 func askAboutPledges(v view, d decision) decision {
@@ -60,9 +57,12 @@ func askAboutPledges(v view, d decision) decision {
 		return d
 	}
 	c, waits := mayHavePledged(v)
-	due := slices.DeleteFunc(c.Ask, func(m dcs.Member) bool { return v.Now.Before(v.Peers[m.Name].Asked.Add(electionRound)) })
-	if !waits || len(due) == 0 {
+	if !waits {
 		return d
 	}
-	return d.with(ask{due})
+	due := slices.DeleteFunc(c.Ask, func(m dcs.Member) bool { return v.Now.Before(v.Peers[m.Name].Asked.Add(electionRound)) })
+	if len(due) > 0 {
+		d = d.with(ask{due})
+	}
+	return d.within(v, electionRound)
 }

@@ -46,6 +46,7 @@ const refusalStands = 200 * time.Millisecond
 // than a round. With a name it looks at that member alone. What an operator asks
 // for isn't judged by answers, or by silence, from before it was asked.
 func successors(v view, only string) succession {
+	var passing clock.Instant // when a member is asked again that may be fit in a moment
 	result := succession{}
 	for _, m := range v.Store.Cluster.Members {
 		if m.Name == v.Self.Name || m.APIURL == "" || only != "" && m.Name != only {
@@ -71,6 +72,9 @@ func successors(v view, only string) succession {
 			continue
 		}
 		verdict := succeeds(v, m, p)
+		if stale := v.Now.Sub(p.Answered) > refusalStands; !verdict.Fit && !stale && mayPass(v, p) {
+			passing = clock.Earliest(passing, p.Answered.Add(refusalStands))
+		}
 		if !verdict.Fit && v.Now.Sub(p.Answered) > refusalStands {
 			// It may have come back since: nobody is turned down by an old answer.
 			result.ask = append(result.ask, m)
@@ -83,7 +87,17 @@ func successors(v view, only string) succession {
 			result.fit = append(result.fit, m.Name)
 		}
 	}
+	if len(result.fit) == 0 && !passing.IsZero() {
+		result.wait, result.until = true, clock.Earliest(result.until, passing)
+	}
 	return result
+}
+
+// mayPass says whether what keeps a member from leading may be over in a moment, for
+// which a request waits.
+func mayPass(v view, p peer) bool {
+	since := v.Memory.Requested.Since
+	return p.Status.Passing && !since.IsZero() && v.Now.Before(since.Add(peerSilence))
 }
 
 // succeeds says whether m could lead after us.

@@ -267,7 +267,7 @@ func mayCount(v view) bool {
 		return false
 	}
 	for name := range v.Store.Cluster.Failsafe.Members {
-		if p := v.Peers[name]; name != v.Self.Name && !(p.Status.NoPledges && p.Err == "" && !p.Answered.IsZero()) {
+		if p := v.Peers[name]; name != v.Self.Name && !p.Unpledged {
 			return true
 		}
 	}
@@ -351,7 +351,7 @@ func drawView(t *rapid.T) view {
 				Role:  rapid.SampledFrom([]string{"primary", "replica", "uninitialized"}).Draw(t, "role")})
 		}
 		if flag("peer " + name) {
-			p := peer{Asked: ago("asked"), Status: PeerStatus{NoPledges: flag("no pledges"), Running: flag("runs"), InRecovery: !rarely("p primary"), Timeline: 1, Location: lsn("peer lsn"), Priority: 1}}
+			p := peer{Asked: ago("asked"), Unpledged: flag("no pledges"), Status: PeerStatus{Running: flag("runs"), InRecovery: !rarely("p primary"), Timeline: 1, Location: lsn("peer lsn"), Priority: 1}}
 			if flag("answered") {
 				p.Answered = p.Asked.Add(time.Millisecond)
 			} else {

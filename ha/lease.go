@@ -175,8 +175,8 @@ func (a *Agent) goOnWithoutKey(ctx context.Context, grant string) error {
 func (a *Agent) announceMap(ctx context.Context, grant string, sent MapNote) error {
 	defer a.office.takeTurn()()
 	t := a.office.get()
-	if t.Lease.ID != grant {
-		return errEnded
+	if t.Lease.ID != grant || !a.clock.Now().Before(t.Plan.GiveUp) {
+		return errEnded // without the pledges there would be nothing to lead by
 	}
 	a.pledges.end()
 	t.Maps = append(slices.Clip(t.Maps), sent)

@@ -92,6 +92,9 @@ type Peers interface {
 
 // PeerStatus is what a member says of itself.
 type PeerStatus struct {
+	Name, Scope string // who says it
+	SystemID    string // of its data; empty: it has none
+
 	Running    bool // its server answered; without that the rest says little
 	InRecovery bool
 	Timeline   uint32

@@ -46,6 +46,13 @@ func (b *peerBook) ask(ctx context.Context, members []dcs.Member) {
 	}
 }
 
+// is says whether it was that member of our cluster who answered: at its address another
+// may by now.
+func (b *peerBook) is(m dcs.Member, s PeerStatus) bool {
+	id := b.agent.systemID()
+	return s.Name == m.Name && s.Scope == b.agent.cfg.Scope && (s.SystemID == id || s.SystemID == "" || id == "")
+}
+
 func (b *peerBook) await(ctx context.Context, m dcs.Member, sent clock.Instant) {
 	ctx, cancel := clock.WithTimeout(ctx, b.agent.clock, peerSilence)
 	defer cancel()
@@ -58,6 +65,7 @@ func (b *peerBook) await(ctx context.Context, m dcs.Member, sent clock.Instant) 
 		return
 	}
 	p.Flying = false
+	p.Unpledged = p.Unpledged || err == nil && status.NoPledges && b.is(m, status)
 	if err == nil || ctx.Err() == nil { // else it is silent, which goes on counting from the first request
 		p.Answered, p.Silent, p.Status, p.Err = b.agent.clock.Now(), 0, status, ""
 		if err != nil {

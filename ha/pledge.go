@@ -241,10 +241,13 @@ func (r *pledgeRounds) count(ctx context.Context, a *Agent, epoch int, plan dcs.
 	if err != nil {
 		return err
 	}
+	if err := a.office.change(t.Lease.ID, func(t *term) { t.Armed = number }); err != nil {
+		return err
+	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.state.Plan = plan
-	r.mu.Unlock()
-	return a.office.change(t.Lease.ID, func(t *term) { t.Armed = number })
+	return nil
 }
 
 // round returns for how long all of members keep still, from before the first was

@@ -119,7 +119,7 @@ func (r *reports) add(v view, d decision, a *Agent) {
 		Server: v.Server, Member: memberEntry(v, d), Settings: v.Settings, Decision: entry, CycleAt: v.Now, NextAt: d.Next,
 		OffHistory: offHistoryAt(v, v.Server), Handicap: handicap(v),
 	}
-	report.unable = harmless(v) && !v.Guard.Armed && !v.Guard.asks() && !v.Job.running()
+	report.unable = harmless(v) && !v.Guard.Armed && !v.Guard.asks() && !(v.Term.held() && v.Job.running())
 	if _, waits := mayHavePledged(v); waits && report.Handicap == "" {
 		report.Handicap = "it may have pledged before its host was booted"
 	}

@@ -306,6 +306,7 @@ func (s *scene) peer(w words) {
 	}
 	p.Status = PeerStatus{Running: !w.has("stopped"), InRecovery: !w.has("primary"), Timeline: uint32(w.number("tl", 1)), Location: w.number("lsn", 1000),
 		NoFailover: w.has("nofailover"), Priority: int(w.number("priority", 1)), Unfit: w.values["unfit"], Passing: w.has("passing"), NoPledges: w.has("no-pledges"), PledgedTo: w.values["pledged-to"]}
+	p.Unpledged = w.has("no-pledges")
 	p.Err = w.values["err"]
 	if silent := w.ago("silent"); !silent.IsZero() {
 		p.Silent, p.Answered, p.Asked, p.Flying = silent, 0, silent, true

@@ -114,7 +114,10 @@ type peer struct {
 	Flying   bool          // a request is under way
 	Err      string        // why there is no answer; empty: there is
 	APIURL   string        // where it was asked
-	Status   PeerStatus
+	// Unpledged says that it has told this agent that no pledges count for it: what was
+	// pledged before this agent began is nothing that it will ever count on.
+	Unpledged bool
+	Status    PeerStatus
 }
 
 func (p peer) awaited() bool { return !p.Asked.IsZero() && p.Answered.Before(p.Asked) }

@@ -36,12 +36,15 @@ func TestAskOurs(t *testing.T) {
 			ha.PeerStatus{Running: true, InRecovery: true, Timeline: 4, Location: 2000, NoFailover: true}},
 		"preferred": {healthy(func(r *ha.Report) { r.Member.Tags = dcs.Tags{"failover_priority": 7} }),
 			ha.PeerStatus{Running: true, InRecovery: true, Timeline: 4, Location: 2000, Priority: 7}},
+		"keeps still": {healthy(func(r *ha.Report) { r.PledgedTo, r.NoPledges = "c", true }),
+			ha.PeerStatus{Running: true, InRecovery: true, Timeline: 4, Location: 2000, Priority: 1, Unfit: "it has pledged to c", PledgedTo: "c", NoPledges: true}},
 		"diverged": {healthy(func(r *ha.Report) { r.Member.Problem = "diverged: at 0/5000148" }),
 			ha.PeerStatus{Running: true, InRecovery: true, Timeline: 4, Location: 2000, Priority: 1, Unfit: "diverged: at 0/5000148"}},
 		"promoted by hand": {healthy(func(r *ha.Report) { r.OffHistory = "my timeline is 5, the cluster's is 3" }),
 			ha.PeerStatus{Running: true, InRecovery: true, Timeline: 4, Location: 2000, Priority: 1, Unfit: "my timeline is 5, the cluster's is 3"}},
 	} {
 		n.agent.set(func(r *ha.Report) { *r = row.report })
+		row.want.Name, row.want.Scope, row.want.SystemID = "a", "demo", row.report.Server.SystemID
 		got, err := c.Ask(within(t, 2*time.Second), dcs.Member{Name: "a", APIURL: n.url + "/patroni"})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -61,7 +64,7 @@ var statuses = map[string]struct {
 		`"xlog": {"received_location": 67109848, "replayed_location": 67109000, "replayed_timestamp": null, "paused": false}, "timeline": 2, ` +
 		`"replication_state": "streaming", "dcs_last_seen": 1795394403, "tags": {"clonefrom": true, "failover_priority": "2"}, ` +
 		`"database_system_identifier": "7575757575757575757", "patroni": {"version": "4.1.4", "scope": "demo", "name": "n1"}}`,
-		ha.PeerStatus{Running: true, InRecovery: true, Timeline: 2, Location: 67109848, Priority: 2}},
+		ha.PeerStatus{Name: "n1", Scope: "demo", SystemID: "7575757575757575757", Running: true, InRecovery: true, Timeline: 2, Location: 67109848, Priority: 2}},
 	"primary": {`{"state": "running", "role": "primary", "xlog": {"location": 67110000}, "timeline": 2}`,
 		ha.PeerStatus{Running: true, Timeline: 2, Location: 67110000, Priority: 1}},
 	"old primary": {`{"state": "running", "role": "master", "xlog": {"received_location": 5}, "timeline": null}`,

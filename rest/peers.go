@@ -75,6 +75,7 @@ func (s Status) Peer() ha.PeerStatus {
 		wal = s.WAL
 	}
 	p := ha.PeerStatus{
+		Name: s.Patroni.Name, Scope: s.Patroni.Scope, SystemID: s.SystemID,
 		Running: wal != nil, Timeline: s.Timeline, Watchdog: s.Watchdog,
 		NoFailover: s.Tags.NoFailover(), Priority: s.Tags.FailoverPriority(),
 	}

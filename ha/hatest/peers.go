@@ -42,6 +42,7 @@ func (p peers) Pledge(ctx context.Context, apiURL string, r ha.PledgeRequest) (h
 func peerStatus(r ha.Report) ha.PeerStatus {
 	s := r.Server
 	return ha.PeerStatus{
+		Name: r.Name, Scope: "simulated", SystemID: s.SystemID,
 		Running:    s.State == postgres.StateRunning,
 		InRecovery: s.Role == postgres.RoleReplica,
 		Timeline:   uint32(s.Timeline), Location: uint64(s.Location),
