@@ -18,7 +18,7 @@ func TestDeletionThatIsLost(t *testing.T) {
 				off["failsafe_mode"] = false
 				lost := false
 				c.world.before = func(what string) {
-					if what == leader+" store renew" && !lost && !c.Agent(leader).Report().Settings.Failsafe {
+					if strings.HasPrefix(what, leader+" store renew") && !lost && !c.Agent(leader).Report().Settings.Failsafe {
 						lost = true
 						c.CutStore(leader, true, false)
 					}
