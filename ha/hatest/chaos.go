@@ -87,7 +87,11 @@ func (h Chaos) live(c *Cluster) {
 		if c.broken != nil {
 			return
 		}
-		if c.world.chance(2) {
+		if c.world.before != nil {
+			// The moment that was waited for didn't come.
+			c.world.before = nil
+			c.mishap(h.Kinds, nil)
+		} else if c.world.chance(3) {
 			c.ambush(h.Kinds)
 		} else {
 			c.mishap(h.Kinds, nil)
