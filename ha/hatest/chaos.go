@@ -140,7 +140,7 @@ func (c *Cluster) pause() time.Duration {
 // which a member is dropped after five ttl, and WAL that others don't wait for.
 func (c *Cluster) lasting() time.Duration {
 	ttl := c.opts.settings.TTL
-	if c.world.chance(3) {
+	if c.world.chance(2) {
 		return c.world.between(5*ttl, 8*ttl)
 	}
 	return c.world.between(time.Second, 2*ttl)
