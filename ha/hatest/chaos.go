@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/postgres/postgrestest"
 )
 
@@ -150,13 +151,14 @@ func (c *Cluster) lasting() time.Duration {
 // is acknowledged from then on.
 func (c *Cluster) healed() {
 	limit := 5*c.opts.settings.TTL + 3*time.Minute
-	asked := map[string]bool{}
+	asked := map[string]clock.Instant{}
 	if !c.Await(limit, func() bool {
 		for _, n := range c.nodes {
 			n.startAgent() // one that was told to end before may end only now
-			if n.agent != nil && !asked[n.name] && n.cloneable() {
+			if n.agent != nil && !c.world.time().Before(asked[n.name]) && n.cloneable() {
 				// It made a cluster while another was made: nothing is touched until somebody says so.
-				asked[n.name] = true
+				// It may be refused, where the agent hasn't heard of the leader yet.
+				asked[n.name] = c.world.time().Add(30 * time.Second)
 				c.Reinitialize(n.name)
 			}
 		}
