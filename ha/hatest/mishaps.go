@@ -38,7 +38,7 @@ var mishaps = slices.Concat(hostMishaps, networkMishaps, orderMishaps)
 // hostMishaps befall what runs on a host, or all hosts.
 var hostMishaps = []mishap{
 	{"agent killed", func(c *Cluster, n, _ *node) func() {
-		if n.guardTroubled() && n.orphaned() {
+		if n.guardTroubled() && n.orphaned() && !c.opts.NoFence {
 			return nil
 		}
 		c.KillAgent(n.name)
