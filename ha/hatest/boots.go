@@ -10,6 +10,7 @@ import (
 // of the guard are gone.
 func (n *node) emptyRunDir() {
 	n.notes, n.latch = notes{}, fence.Latch{}
+	n.forgot = n.cluster.world.time()
 }
 
 // StopContainer ends everything of a node at once, while its machine goes on: the

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regent-ha/regent/clock"
 	"github.com/regent-ha/regent/postgres/postgrestest"
 )
 
@@ -87,7 +88,11 @@ func (h Chaos) live(c *Cluster) {
 		if c.broken != nil {
 			return
 		}
-		if c.world.chance(2) {
+		if c.world.before != nil {
+			// The moment that was waited for didn't come.
+			c.world.before = nil
+			c.mishap(h.Kinds, nil)
+		} else if c.world.chance(3) {
 			c.ambush(h.Kinds)
 		} else {
 			c.mishap(h.Kinds, nil)
@@ -136,7 +141,7 @@ func (c *Cluster) pause() time.Duration {
 // which a member is dropped after five ttl, and WAL that others don't wait for.
 func (c *Cluster) lasting() time.Duration {
 	ttl := c.opts.settings.TTL
-	if c.world.chance(3) {
+	if c.world.chance(2) {
 		return c.world.between(5*ttl, 8*ttl)
 	}
 	return c.world.between(time.Second, 2*ttl)
@@ -146,13 +151,14 @@ func (c *Cluster) lasting() time.Duration {
 // is acknowledged from then on.
 func (c *Cluster) healed() {
 	limit := 5*c.opts.settings.TTL + 3*time.Minute
-	asked := map[string]bool{}
+	asked := map[string]clock.Instant{}
 	if !c.Await(limit, func() bool {
 		for _, n := range c.nodes {
 			n.startAgent() // one that was told to end before may end only now
-			if n.agent != nil && !asked[n.name] && n.cloneable() {
+			if n.agent != nil && !c.world.time().Before(asked[n.name]) && n.cloneable() {
 				// It made a cluster while another was made: nothing is touched until somebody says so.
-				asked[n.name] = true
+				// It may be refused, where the agent hasn't heard of the leader yet.
+				asked[n.name] = c.world.time().Add(30 * time.Second)
 				c.Reinitialize(n.name)
 			}
 		}

@@ -70,7 +70,7 @@
 // whether failsafe_mode is on, and whether members' entries stay for ever, as on
 // Kubernetes. Then one fault follows another: at any moment, or at one that matters
 // (an ambush), often in clusters, and now and then with time in between in which what
-// has gone wrong has all its consequences. Each has an end of its own, and one in four
+// has gone wrong has all its consequences. Each has an end of its own, and one in two
 // outlasts the failsafe map, from which members are dropped that were away for long.
 //
 //   - Agents, guards, servers and hosts are killed and frozen, alone and all at once.

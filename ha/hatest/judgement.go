@@ -45,6 +45,8 @@ func (c *Cluster) hadToAsk(n, m *node, before postgrestest.Look, row postgrestes
 		return false
 	case m.came < row.End():
 		return false // it got the row from the former leader after it had been asked
+	case !m.forgot.IsZero() && from.Before(m.forgot.Add(longestTTL)):
+		return false // it may have pledged and not know it any more
 	case !held(m.sound.standby) || !held(c.joined(n, m)):
 		return false
 	case m.wonAt.After(from.Add(-turn)):

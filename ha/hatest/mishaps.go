@@ -12,7 +12,8 @@ type mishap struct {
 }
 
 // often are the faults of which several must meet before a cluster is in trouble: they
-// are drawn three times as often as others.
+// are drawn three times as often as others, and those after which pledges count, or are
+// forgotten, six times.
 var often = []string{
 	"host lost", "container restarted", "power lost", "guard silent", "store cut", "store cut in a renewal",
 	"agents cut", "replication cut", "isolated", "switchover", "failsafe toggled",
@@ -22,7 +23,10 @@ var often = []string{
 func draws() (all []mishap) {
 	for _, m := range mishaps {
 		all = append(all, m)
-		if contains(often, m.name) {
+		switch {
+		case m.name == "store cut", m.name == "container restarted":
+			all = append(all, m, m, m, m, m)
+		case contains(often, m.name):
 			all = append(all, m, m)
 		}
 	}

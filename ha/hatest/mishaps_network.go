@@ -7,7 +7,7 @@ import (
 // networkMishaps befall the ways between hosts, and the store.
 var networkMishaps = []mishap{
 	{"store cut", func(c *Cluster, n, _ *node) func() {
-		way := c.world.rng.IntN(3)
+		way := c.world.rng.IntN(6)
 		c.CutStore(n.name, way != 1, way != 2)
 		return func() { c.CutStore(n.name, false, false) }
 	}},

@@ -77,6 +77,7 @@ type node struct {
 	began     clock.Instant   // when its agent was started
 	wonAt     clock.Instant   // when it was granted the leader key last
 	unsettled bool            // its agent has sent a try for the key and had no answer
+	forgot    clock.Instant   // when its run directory was emptied last
 	came      uint64          // its WAL, while somebody led
 	knew      map[string]bool // whom it saw in the store when that named a leader last
 	free      time.Duration   // of the leader key, see countFree

@@ -28,8 +28,18 @@ func (n *node) keepsStillFor(leader *node) clock.Instant {
 // upheldSince is since when all members of the failsafe map could pledge to n, and n
 // could be a primary by that; zero: not now.
 func (c *Cluster) upheldSince(n *node) clock.Instant {
-	from := n.sound.whole
-	if _, member := c.failsafe[n.name]; !member || c.mapless || from.IsZero() || !n.settings.Failsafe {
+	from := c.giversSince(n)
+	if from.IsZero() || n.sound.whole.IsZero() {
+		return 0
+	}
+	return max(from, n.sound.whole)
+}
+
+// giversSince is since when all members of the failsafe map could pledge to n, whatever
+// n itself can do; zero: not now.
+func (c *Cluster) giversSince(n *node) clock.Instant {
+	from := clock.Instant(1)
+	if _, member := c.failsafe[n.name]; !member || c.mapless || !n.settings.Failsafe {
 		return 0
 	}
 	for _, other := range c.nodes {
@@ -65,18 +75,22 @@ func (c *Cluster) watchReached() {
 func (c *Cluster) ceased(n *node) {
 	c.stopped = stopped{}
 	now := c.world.time()
-	from := c.upheldSince(n)
+	from, givers := c.upheldSince(n), c.giversSince(n)
 	if c.store.mode == storeUp || from.IsZero() && n.process != nil {
 		return
 	}
 	ttl := n.settings.TTL
 	switch left := c.mayWriteUntil(n).Sub(now); {
-	case left > ttl*3/10:
+	case left > ttl*3/10 && !givers.IsZero() && now.Sub(givers) > answersCome:
 		c.stopped = stopped{node: n, at: now, why: fmt.Sprintf("its right to lead went on for %v", left)}
 	case !from.IsZero() && now.Sub(from) > ttl+ttl/50:
 		c.stopped = stopped{node: n, at: now, why: fmt.Sprintf("all members of the failsafe map could pledge for %v", now.Sub(from))}
 	}
 }
+
+// answersCome is how long it may take until a leader has heard of pledges that were
+// given: a round that is under way must end first, in which somebody was silent.
+const answersCome = 4 * time.Second
 
 // comesBack fails when a primary that stopped for nothing, or for what is over in a
 // moment, stays away: nobody else may lead while the store is away, and it can be
