@@ -15,7 +15,7 @@ import (
 )
 
 // brokenNotes can't read the pledge that was written down.
-type brokenNotes struct{ mu sync.Mutex }
+type brokenNotes struct{}
 
 func (n *brokenNotes) WriteLease(LeaseNote) error          { return nil }
 func (n *brokenNotes) ReadLease(string) (LeaseNote, error) { return LeaseNote{}, errors.New("none") }
