@@ -46,21 +46,27 @@ func (e unaskedError) Unwrap() error { return e.error }
 // the same term.
 func (j *jobs) promote(ctx context.Context, r run) error {
 	a := j.agent
+	unasked := func(err error, forbidden bool) error {
+		if r.Again {
+			return err // the request before this one may still take effect
+		}
+		return unaskedError{err, forbidden}
+	}
 	term := a.office.get()
 	if _, err := a.office.allows(term, r.NotAfter); err != nil {
-		return unaskedError{error: err}
+		return unasked(err, false)
 	}
 	if !r.Again {
 		if err := a.cfg.PostgreSQL.PrePromote(ctx); err != nil {
-			return unaskedError{err, true}
+			return unasked(err, true)
 		}
 	}
 	if a.office.get().First != term.First {
-		return unaskedError{errEnded, true}
+		return unasked(errEnded, true)
 	}
 	permit, err := a.office.permit(never)
 	if err != nil {
-		return unaskedError{error: err}
+		return unasked(err, false)
 	}
 	return a.cfg.PostgreSQL.Promote(ctx, permit.NotAfter)
 }

@@ -70,8 +70,8 @@ func answerTo(v view) decision {
 func remember(v view) memory {
 	m := v.Memory
 	s := v.Server
-	if s.State != postgres.StateRunning || s.Role == postgres.RolePrimary {
-		m.Promoting = 0
+	if s.PID == 0 || s.State == postgres.StateStarting || s.Role == postgres.RolePrimary {
+		m.Promoting = 0 // a server that merely doesn't answer may still be on its way
 	}
 	if s.Role == postgres.RolePrimary {
 		m.Promotes = tries{}
@@ -201,8 +201,11 @@ func rememberJob(v view, m memory) memory {
 			m.Clones = m.Clones.failed(v.Now, v.Job.Err)
 		}
 	case jobStart:
-		if failed {
+		switch {
+		case failed:
 			m.Starts = m.Starts.failed(v.Now, v.Job.Err)
+		case v.Server.PID == 0: // it has ended before its start had
+			m.Starts = m.Starts.failed(v.Now, v.Server.Problem)
 		}
 	case jobPromote:
 		if v.Job.Unasked {
