@@ -47,12 +47,19 @@ func (c *Cluster) giversSince(n *node) clock.Instant {
 			continue
 		}
 		if c.peersCut(n, other) || c.peersCut(other, n) || other.sound.agent.IsZero() || !other.settings.Failsafe ||
-			other.runDirFull || other.unsettled || !other.keepsStillFor(n).IsZero() {
+			other.runDirFull || other.unsettled || !other.keepsStillFor(n).IsZero() || !other.sawLead(n) {
 			return 0
 		}
 		from = max(from, other.sound.agent, c.joined(n, other))
 	}
 	return from
+}
+
+// sawLead says whether it was leader, under the grant that it has noted, whom n's agent saw
+// last in the store: it pledges to nobody else.
+func (n *node) sawLead(leader *node) bool {
+	seen, note := n.notes.leader, leader.notes.leaseNote
+	return seen.boot == n.boots && seen.Name == leader.name && (note == nil || seen.Grant == note.Grant)
 }
 
 // joined is since when two nodes' agents reach each other.
