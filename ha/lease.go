@@ -145,9 +145,7 @@ func (a *Agent) lost(ctx context.Context, t term, err error) {
 	if absent && t.Writable == t.Lease.ID && a.pledges.look().bind(a.clock.Now()) && a.goOnWithoutKey(ctx, t.Lease.ID) == nil {
 		return
 	}
-	if !absent {
-		a.pledges.end() // another leads, whatever was pledged
-	}
+	a.pledges.end() // another leads whatever was pledged, or nothing would watch over them
 	a.office.end()
 	a.forget()
 }
