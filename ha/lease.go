@@ -25,7 +25,11 @@ func (a *Agent) acquire(ctx context.Context, v view) error {
 	lease, err := a.client.Acquire(ctx)
 	before := a.office.get() // a term whose key is gone, or none
 	if err != nil {
-		a.notAcquired(before, errors.Is(err, dcs.ErrHeld))
+		var refused *dcs.RefusedError
+		byNobody := errors.As(err, &refused) && refused.Holder == nil
+		if !before.Gone || !byNobody { // nobody is given the key yet: the pledges still bind
+			a.notAcquired(before, errors.Is(err, dcs.ErrHeld))
+		}
 		return fmt.Errorf("ha: acquire the leader key: %w", err)
 	}
 	a.shrunk = false

@@ -186,7 +186,7 @@ func (s *Server) anyFit(ctx context.Context, members []dcs.Member) bool {
 	for _, m := range members {
 		go func() {
 			p, err := s.o.Peers.Ask(ctx, m)
-			answers <- err == nil && p.Running && !p.NoFailover && !p.Watchdog && p.Unfit == ""
+			answers <- err == nil && p.Running && !p.NoFailover && !p.Watchdog && (p.Unfit == "" || p.Passing)
 		}()
 	}
 	fit := false

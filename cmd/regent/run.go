@@ -249,7 +249,10 @@ func (d *daemon) callback(e ha.Event, role string) {
 // cycle does what is to be looked at again and again.
 func (d *daemon) cycle(lock *fence.Lock) {
 	d.follow(lock)
-	d.dynamic.Write()
+	// Another cluster's data directory isn't ours to write into.
+	if r := d.agent.Report(); r.Server.SystemID != "" && r.Server.SystemID == r.Cluster.Initialize.SystemID {
+		d.dynamic.Write()
+	}
 }
 
 // follow keeps other agents away from a data directory that was made anew.
