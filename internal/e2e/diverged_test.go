@@ -17,6 +17,11 @@ var anyLag = map[string]any{"maximum_lag_on_failover": 1 << 30}
 // than the new leader ever writes. It returns the new leader.
 func (s *scene) divergence(old *lab.Node) *lab.Node {
 	s.t.Helper()
+	for _, n := range s.Nodes {
+		if n != old {
+			s.caughtUp(old, n) // the table that is written to is on all
+		}
+	}
 	old.CutSQL()
 	s.generate(old, 4)
 	last, err := old.Report(s.ctx)
